@@ -1,0 +1,6 @@
+//! The runtime: lanes, partition lifecycle, restorer, replay, telemetry. rdkafka lives only here.
+
+pub mod config;
+pub mod control;
+pub mod kafka;
+pub mod orders;
