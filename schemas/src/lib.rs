@@ -1,0 +1,37 @@
+//! The records on the wire: schemas, types, codec, framings.
+//!
+//! Everything else in the project knows records only through this crate, and this crate knows no Kafka and no store. What it
+//! promises: decoding depends on the bytes alone, no bytes make it panic or cost more than a small multiple of their size,
+//! and a record written with any version of a schema that was ever accepted can still be read.
+
+pub mod avsc;
+mod error;
+mod inbound;
+mod json;
+mod known;
+pub mod limits;
+mod marker;
+mod message;
+mod order;
+mod plan;
+mod refusal;
+mod shape;
+mod verdict;
+mod verdict_record;
+mod wire;
+
+pub use error::DecodeError;
+pub use inbound::{Inbound, decode_inbound};
+pub use json::{decode_json_message, encode_message_json};
+pub use marker::{ControlMarker, encode_marker};
+pub use message::{ChatMessage, encode_message};
+pub use order::{
+    HistoryAccepted, LogOpened, Order, PolicyActivated, PolicyDocument, UserErased,
+    VerdictOverturned, decode_order, encode_order,
+};
+pub use refusal::Refusal;
+pub use verdict::{Effect, Label, Reason, Verdict, encode_verdict};
+pub use verdict_record::{
+    EffectRecord, LabelRecord, ReasonRecord, VerdictIdentity, VerdictRecord, decode_verdict,
+    peek_verdict_identity,
+};
