@@ -1,1 +1,25 @@
-//! kafka
+//! Kafka clients as the contract wants them.
+//!
+//! Invariant: every client of the process is made here, with what the contract fixes set last, so that no raw setting
+//! and no default of librdkafka (`auto.offset.reset=largest`, `check.crcs=false`, a CRC32 partitioner) can apply.
+//! It prevents a reader that silently skips to the end of a log, and a producer that reorders or gives up.
+
+mod client;
+mod cluster;
+mod error;
+mod headers;
+mod reader;
+
+pub use client::{
+    BrokerLog, Sender, admin_client, admin_config, lane_consumer_config, producer_config,
+    reader_config,
+};
+pub use cluster::{Cluster, TopicLayout};
+pub use error::BrokerError;
+pub use headers::{header_bytes, raw_headers};
+pub use reader::{Bounds, LogReader};
+
+use std::time::Duration;
+
+/// How long a command waits for a broker before it says that none answered.
+pub const PATIENCE: Duration = Duration::from_secs(10);
