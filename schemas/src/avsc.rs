@@ -3,7 +3,8 @@
 //! A fingerprint is in every record of every log, so a published schema is never edited: the old text moves to `avsc/old/`
 //! and stays known for ever. A reader that forgot one could no longer fold the log again.
 
-use apache_avro::{Schema, rabin::Rabin};
+use crate::fingerprint::fingerprint;
+use apache_avro::Schema;
 use std::sync::LazyLock;
 
 pub const CHAT_MESSAGE: &str = include_str!("../avsc/chat_message.avsc");
@@ -36,15 +37,13 @@ pub(crate) struct Known {
 impl Known {
     pub(crate) fn parse(avsc: &str) -> Result<Known, Box<apache_avro::Error>> {
         let schema = Schema::parse_str(avsc)?;
+        let fingerprint = fingerprint(&schema);
         let mut header = [0; HEADER_BYTES];
         header[..2].copy_from_slice(&MARKER);
-        let rabin = schema.fingerprint::<Rabin>();
-        header[2..].copy_from_slice(&rabin.bytes);
-        let mut fingerprint = [0; 8];
-        fingerprint.copy_from_slice(&rabin.bytes);
+        header[2..].copy_from_slice(&fingerprint.to_le_bytes());
         Ok(Known {
             schema,
-            fingerprint: u64::from_le_bytes(fingerprint),
+            fingerprint,
             header,
         })
     }

@@ -36,40 +36,9 @@ pub fn decode_json_message(value: &[u8]) -> Result<ChatMessage<'_>, Refusal> {
 
 /// Appends the message as one JSON object without line breaks. Nullable fields that are `None` are left out.
 pub fn encode_message_json(message: &ChatMessage<'_>, out: &mut Vec<u8>) {
-    let mut put = |before: &str, value: &str| {
-        out.extend_from_slice(before.as_bytes());
-        put_json_string(value, out);
-    };
-    put("{\"message_id\":", &message.message_id);
-    put(",\"community\":", &message.community);
-    put(",\"channel\":", &message.channel);
-    put(",\"user\":", &message.user);
-    out.extend_from_slice(format!(",\"sent_at\":{}", message.sent_at).as_bytes());
-    let mut put = |before: &str, value: &str| {
-        out.extend_from_slice(before.as_bytes());
-        put_json_string(value, out);
-    };
-    put(",\"text\":", &message.text);
-    if let Some(audience) = &message.audience {
-        put(",\"audience\":", audience);
-    }
-    if let Some(language) = &message.language {
-        put(",\"language\":", language);
-    }
-    put(",\"kind\":", &message.kind);
-    if let Some(revises) = &message.revises {
-        put(",\"revises\":", revises);
-    }
-    if let Some(reply_to) = &message.reply_to {
-        put(",\"reply_to\":", reply_to);
-    }
-    out.push(b'}');
-}
-
-fn put_json_string(value: &str, out: &mut Vec<u8>) {
-    // A `Vec` takes every byte and a `str` has a JSON form, so there is no error to pass on.
-    if let Err(error) = serde_json::to_writer(out, value) {
-        unreachable!("a string does not serialise: {error}");
+    // A `Vec` takes every byte and strings and numbers have a JSON form, so there is no error to pass on.
+    if let Err(error) = serde_json::to_writer(out, message) {
+        unreachable!("a message has no JSON form: {error}");
     }
 }
 

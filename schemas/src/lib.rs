@@ -6,6 +6,7 @@
 
 pub mod avsc;
 mod error;
+mod fingerprint;
 mod inbound;
 mod json;
 mod known;

@@ -4,10 +4,11 @@
 
 use crate::avsc::CHAT_MESSAGE_KNOWN;
 use crate::wire::{put_long, put_nullable_string, put_string};
+use serde::Serialize;
 use std::borrow::Cow;
 
 /// One message, in the field order of `chat_message.avsc`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ChatMessage<'a> {
     /// The producer's id; empty: none.
     pub message_id: Cow<'a, str>,
@@ -17,11 +18,15 @@ pub struct ChatMessage<'a> {
     /// Milliseconds since 1970 as the client says; unchecked and informational. 0: unknown.
     pub sent_at: i64,
     pub text: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub audience: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub language: Option<Cow<'a, str>>,
     /// `message`, `edit`, `name`, or a word from the future.
     pub kind: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub revises: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<Cow<'a, str>>,
 }
 
