@@ -5,6 +5,7 @@
 
 use crate::message::DEFAULT_KIND;
 use crate::plan::Limit;
+use crate::rfc3339::milliseconds;
 use crate::{ChatMessage, Refusal, limits};
 use serde::Deserializer as _;
 use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
@@ -256,38 +257,6 @@ impl Visitor<'_> for SentAt {
     }
 
     fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<i64, E> {
-        rfc3339(value).ok_or_else(|| E::custom("not an RFC 3339 date and time"))
+        milliseconds(value).ok_or_else(|| E::custom("not an RFC 3339 date and time"))
     }
-}
-
-/// Milliseconds since 1970. The form is checked here, because jiff also reads its wider Temporal form (and may read more
-/// in a later version); jiff knows the calendar.
-fn rfc3339(value: &str) -> Option<i64> {
-    let (date_time, offset) = value.split_at_checked("2000-01-01T00:00:00".len())?;
-    let form = "dddd-dd-ddTdd:dd:dd";
-    let fits = |text: &str, form: &str| {
-        text.len() == form.len()
-            && text
-                .bytes()
-                .zip(form.bytes())
-                .all(|(byte, form)| match form {
-                    b'd' => byte.is_ascii_digit(),
-                    _ => byte.eq_ignore_ascii_case(&form),
-                })
-    };
-    let offset = match offset.strip_prefix('.') {
-        None => offset,
-        Some(fraction) => {
-            let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
-            (1..=9)
-                .contains(&digits)
-                .then(|| fraction.get(digits..))??
-        }
-    };
-    let offset_fits = fits(offset, "Z") || fits(offset, "+dd:dd") || fits(offset, "-dd:dd");
-    if !fits(date_time, form) || !offset_fits {
-        return None;
-    }
-    let timestamp: jiff::Timestamp = value.parse().ok()?;
-    Some(timestamp.as_millisecond())
 }

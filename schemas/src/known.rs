@@ -20,6 +20,7 @@ pub(crate) struct Readable {
     old_writers: Vec<(Known, Walk)>,
 }
 
+/// The layout of one version, for checking a datum before apache-avro decodes it.
 struct Walk {
     shapes: Shapes,
     root: Shape,
@@ -150,4 +151,87 @@ pub(crate) fn open(value: &[u8], limit: usize) -> Result<(u64, &[u8]), DecodeErr
         });
     }
     split_header(value).ok_or(DecodeError::NotSingleObject)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{VerdictRecord, avsc};
+    use apache_avro::Schema;
+    use apache_avro::types::Value;
+
+    /// Today's verdict schema as an older program might have had it: without `duplicate_of`, with a field since removed.
+    fn older_verdict() -> String {
+        let duplicate_of = r#"{"name": "duplicate_of", "type": ["null", "long"]"#;
+        assert!(avsc::VERDICT.contains(duplicate_of));
+        avsc::VERDICT
+            .replace(
+                duplicate_of,
+                r#"{"name": "lanes", "type": {"type": "array", "items": "int"}"#,
+            )
+            .replace(
+                r#""default": null, "doc": "The message is a"#,
+                r#""default": [], "doc": "The message is a"#,
+            )
+    }
+
+    fn older_bytes(known: &Known) -> Vec<u8> {
+        let Schema::Record(record) = &known.schema else {
+            panic!("a record");
+        };
+        let values = record.fields.iter().map(|field| {
+            let value = match &field.schema {
+                Schema::String => Value::String(field.name.clone()),
+                Schema::Int => Value::Int(4),
+                Schema::Long => Value::Long(5),
+                Schema::TimestampMillis => Value::TimestampMillis(6),
+                Schema::Boolean => Value::Boolean(true),
+                Schema::Union(_) => Value::Union(0, Box::new(Value::Null)),
+                Schema::Array(_) if field.name == "lanes" => {
+                    Value::Array(vec![Value::Int(1), Value::Int(2)])
+                }
+                Schema::Array(_) => Value::Array(Vec::new()),
+                other => panic!("no value for {other:?}"),
+            };
+            (field.name.clone(), value)
+        });
+        let datum = GenericDatumWriter::builder(&known.schema)
+            .build()
+            .and_then(|writer| writer.write_value_to_vec(Value::Record(values.collect())))
+            .expect("the value fits");
+        [known.header.as_slice(), &datum].concat()
+    }
+
+    #[test]
+    fn an_older_verdict_is_resolved_to_todays() {
+        let older = older_verdict();
+        let readable = Readable::built_in("verdict", avsc::VERDICT, &[&older]);
+        let bytes = older_bytes(&Known::built_in(&older));
+        let (fingerprint, datum) = open(&bytes, bytes.len()).expect("a single object");
+        assert!(readable.knows(fingerprint));
+        let read: VerdictRecord = readable.decode(fingerprint, datum).expect("a verdict");
+        assert_eq!(read.log_id, "log_id");
+        assert_eq!((read.source_partition, read.source_offset), (4, 5));
+        assert_eq!((read.sent_at, read.judged_at), (6, 6));
+        assert_eq!((read.duplicate_of, read.masked_text), (None, None));
+        assert!(read.context_complete && read.headers_dropped);
+
+        let cut = &datum[..datum.len() - 1];
+        assert!(matches!(
+            readable.decode::<VerdictRecord>(fingerprint, cut),
+            Err(DecodeError::Damaged { .. })
+        ));
+    }
+
+    #[test]
+    fn a_version_that_is_not_known_is_named_by_its_fingerprint() {
+        let older = Known::built_in(&older_verdict());
+        let readable = Readable::built_in("verdict", avsc::VERDICT, &[]);
+        let bytes = older_bytes(&older);
+        let (fingerprint, datum) = open(&bytes, bytes.len()).expect("a single object");
+        assert!(matches!(
+            readable.decode::<VerdictRecord>(fingerprint, datum),
+            Err(DecodeError::UnknownSchema { fingerprint }) if fingerprint == older.fingerprint
+        ));
+    }
 }

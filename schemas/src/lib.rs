@@ -3,6 +3,32 @@
 //! Everything else in the project knows records only through this crate, and this crate knows no Kafka and no store. What it
 //! promises: decoding depends on the bytes alone, no bytes make it panic or cost more than a small multiple of their size,
 //! and a record written with any version of a schema that was ever accepted can still be read.
+//!
+//! ```
+//! use gavel_schemas::{ChatMessage, Inbound, Refusal, decode_inbound, encode_message};
+//!
+//! let message = ChatMessage {
+//!     community: "north".into(),
+//!     channel: "lobby".into(),
+//!     user: "ada".into(),
+//!     text: "good game".into(),
+//!     ..ChatMessage::default()
+//! };
+//! let mut value = Vec::new();
+//! encode_message(&message, &mut value);
+//! assert_eq!(value[..2], [0xC3, 0x01]);
+//! assert_eq!(decode_inbound(&value), Ok(Inbound::Message(message)));
+//!
+//! // JSON is told apart by its first byte.
+//! let value = br#"{"community": "north", "user": "ada", "text": "good game"}"#;
+//! let Ok(Inbound::Message(message)) = decode_inbound(value) else {
+//!     panic!("not a message");
+//! };
+//! assert_eq!((&*message.user, &*message.kind), ("ada", "message"));
+//!
+//! // What cannot be decoded has a code, which its verdict and its dead letter carry.
+//! assert_eq!(decode_inbound(b"hello").map_err(Refusal::code), Err("unknown-framing"));
+//! ```
 
 pub mod avsc;
 mod error;
@@ -16,6 +42,7 @@ mod message;
 mod order;
 mod plan;
 mod refusal;
+mod rfc3339;
 mod shape;
 mod verdict;
 mod verdict_record;

@@ -182,3 +182,84 @@ fn step(wanted: Kind, written: &Shape) -> Option<Step> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inbound::{message, message_plan};
+
+    fn plan(fields: &str) -> Result<Plan, PlanError> {
+        let avsc = format!(r#"{{"type": "record", "name": "ChatMessage", "fields": [{fields}]}}"#);
+        message_plan(&Schema::parse_str(&avsc).expect("a schema"))
+    }
+
+    const USER_AND_TEXT: &str =
+        r#"{"name": "user", "type": "string"}, {"name": "text", "type": "string"}"#;
+
+    #[test]
+    fn written_types_that_widen_to_the_wanted_ones_are_read() {
+        let plan = plan(&format!(
+            r#"{{"name": "audience", "type": "string"}}, {{"name": "language", "type": ["string", "null"]}},
+            {{"name": "reply_to", "type": ["string", "null"]}}, {{"name": "sent_at", "type": "int"}}, {USER_AND_TEXT}"#
+        ))
+        .expect("a plan");
+        let row = plan
+            .decode(b"\x02a\x00\x02l\x02\x08\x02u\x02t")
+            .expect("a row");
+        let message = message(&row);
+        assert_eq!(message.audience.as_deref(), Some("a"));
+        assert_eq!(message.language.as_deref(), Some("l"));
+        assert_eq!(message.reply_to, None);
+        assert_eq!(message.sent_at, 4);
+        assert_eq!((&*message.user, &*message.text), ("u", "t"));
+    }
+
+    #[test]
+    fn a_writer_without_a_required_field_has_no_plan() {
+        let missing = plan(r#"{"name": "user", "type": "string"}"#);
+        assert!(matches!(missing, Err(PlanError::Missing("text"))));
+    }
+
+    #[test]
+    fn a_written_type_that_loses_something_has_no_plan() {
+        for unreadable in [
+            r#""long""#,
+            r#"["null", "string"]"#,
+            r#"{"type": "array", "items": "string"}"#,
+        ] {
+            let channel =
+                format!(r#"{{"name": "channel", "type": {unreadable}}}, {USER_AND_TEXT}"#);
+            assert!(matches!(
+                plan(&channel),
+                Err(PlanError::Unreadable("channel"))
+            ));
+        }
+        assert!(matches!(
+            message_plan(&Schema::String),
+            Err(PlanError::NoRecord)
+        ));
+    }
+
+    #[test]
+    fn a_type_that_one_skipped_field_defines_can_be_used_by_another() {
+        let plan = plan(&format!(
+            r#"{{"name": "first", "type": {{"type": "record", "name": "Pair", "fields": [
+                {{"name": "a", "type": "int"}}, {{"name": "b", "type": "int"}}]}}}},
+            {USER_AND_TEXT}, {{"name": "last", "type": ["null", "Pair"]}}"#
+        ))
+        .expect("a plan");
+        assert!(plan.decode(b"\x02\x04\x02u\x02t\x02\x06\x08").is_ok());
+        assert!(plan.decode(b"\x02\x04\x02u\x02t\x02\x06").is_err());
+    }
+
+    #[test]
+    fn a_bomb_in_a_skipped_field_is_refused() {
+        let plan = plan(&format!(
+            r#"{{"name": "nulls", "type": {{"type": "array", "items": "null"}}}}, {USER_AND_TEXT}"#
+        ))
+        .expect("a plan");
+        assert!(plan.decode(b"\x04\x00\x02u\x02t").is_ok());
+        let million = b"\x80\x89\x7a\x00\x02u\x02t";
+        assert_eq!(plan.decode(million).err(), Some(Refusal::OverBudget));
+    }
+}

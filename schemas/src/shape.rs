@@ -239,3 +239,156 @@ fn skip_blocks(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::put_long;
+
+    fn walk(avsc: &str, datum: &[u8]) -> Result<(), Refusal> {
+        let schema = Schema::parse_str(avsc).expect("a schema");
+        let mut shapes = Shapes::default();
+        let root = shapes.compile(&schema).expect("complete");
+        let mut cursor = Cursor::new(datum);
+        shapes.skip(&root, &mut cursor, &mut Budget::for_datum(datum))?;
+        cursor.finish()
+    }
+
+    /// Numbers as Avro writes them.
+    fn longs(values: &[i64]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for value in values {
+            put_long(*value, &mut out);
+        }
+        out
+    }
+
+    const NULLS: &str = r#"{"type": "array", "items": "null"}"#;
+    const LISTS_OF_NULLS: &str =
+        r#"{"type": "array", "items": {"type": "array", "items": "null"}}"#;
+    const TREE: &str = r#"{"type": "record", "name": "Tree", "fields": [
+        {"name": "branches", "type": {"type": "array", "items": "Tree"}}]}"#;
+    const LONGS: &str = r#"{"type": "array", "items": "long"}"#;
+
+    #[test]
+    fn a_million_nulls_in_a_few_bytes_are_refused_before_the_first() {
+        for count in [1_000_000, i64::MAX] {
+            assert_eq!(walk(NULLS, &longs(&[count, 0])), Err(Refusal::OverBudget));
+            let sized = longs(&[-count, 0, 0]);
+            assert_eq!(walk(NULLS, &sized), Err(Refusal::OverBudget));
+        }
+        assert_eq!(
+            walk(NULLS, &longs(&[i64::MIN, 0, 0])),
+            Err(Refusal::OverBudget)
+        );
+    }
+
+    #[test]
+    fn items_without_size_are_paid_for_once_for_the_whole_datum() {
+        assert_eq!(walk(NULLS, &longs(&[2, 0])), Ok(()));
+        // Each inner list alone is within the budget of 24 items, all eight together are not.
+        let mut datum = longs(&[8]);
+        for _ in 0..8 {
+            datum.extend(longs(&[20, 0]));
+        }
+        datum.push(0);
+        assert_eq!(walk(LISTS_OF_NULLS, &datum), Err(Refusal::OverBudget));
+    }
+
+    #[test]
+    fn items_with_a_size_never_run_out_of_budget() {
+        let many = [longs(&[10_000]), vec![0; 10_000], longs(&[0])].concat();
+        assert_eq!(walk(LONGS, &many), Ok(()));
+    }
+
+    #[test]
+    fn nesting_ends_at_the_limit() {
+        // A tree of one path: a record and a list on each level.
+        let path = |records: usize| [vec![2; records - 1], vec![0; records]].concat();
+        assert_eq!(walk(TREE, &path(limits::NESTING / 2)), Ok(()));
+        assert_eq!(
+            walk(TREE, &path(limits::NESTING / 2 + 1)),
+            Err(Refusal::TooDeep)
+        );
+        assert_eq!(walk(TREE, &path(100_000)), Err(Refusal::TooDeep));
+    }
+
+    #[test]
+    fn a_record_that_only_contains_itself_is_too_deep_and_not_endless() {
+        let endless = r#"{"type": "record", "name": "Endless", "fields": [
+            {"name": "first", "type": "Endless"}, {"name": "second", "type": "Endless"}]}"#;
+        assert_eq!(walk(endless, b""), Err(Refusal::TooDeep));
+    }
+
+    #[test]
+    fn a_sized_block_must_have_the_size_it_announces() {
+        let block = |bytes: i64| longs(&[-2, bytes, 5, 6, 0]);
+        assert_eq!(walk(LONGS, &block(2)), Ok(()));
+        for wrong in [0, 1, 3, 4, -1, i64::MAX, i64::MIN] {
+            assert_eq!(walk(LONGS, &block(wrong)), Err(Refusal::MalformedAvro));
+        }
+    }
+
+    #[test]
+    fn every_type_is_stepped_over_exactly() {
+        let all = r#"{"type": "record", "name": "All", "fields": [
+            {"name": "a", "type": "null"},
+            {"name": "b", "type": "boolean"},
+            {"name": "c", "type": "int"},
+            {"name": "d", "type": "long"},
+            {"name": "e", "type": "float"},
+            {"name": "f", "type": "double"},
+            {"name": "g", "type": "bytes"},
+            {"name": "h", "type": "string"},
+            {"name": "i", "type": {"type": "fixed", "name": "F", "size": 3}},
+            {"name": "j", "type": {"type": "enum", "name": "E", "symbols": ["x", "y"]}},
+            {"name": "k", "type": {"type": "map", "values": "F"}},
+            {"name": "l", "type": ["null", "E"]},
+            {"name": "m", "type": {"type": "bytes", "logicalType": "decimal", "precision": 4}},
+            {"name": "n", "type": {"type": "fixed", "name": "D", "size": 12, "logicalType": "duration"}},
+            {"name": "o", "type": {"type": "string", "logicalType": "uuid"}},
+            {"name": "p", "type": {"type": "int", "logicalType": "date"}}]}"#;
+        let fields: [&[u8]; 16] = [
+            b"",
+            &[1],
+            &[0x80, 0x01],
+            &[0x80, 0x80, 0x01],
+            &[0; 4],
+            &[0; 8],
+            &[2, 0xFF],
+            &[4, 0xC3, 0xA9],
+            &[0xFF; 3],
+            &[2],
+            &[2, 2, b'k', 0xFF, 0xFF, 0xFF, 0],
+            &[2, 2],
+            &[2, 9],
+            &[0; 12],
+            &[2, b'u'],
+            &[2],
+        ];
+        let datum = fields.concat();
+        assert_eq!(walk(all, &datum), Ok(()));
+        for end in 0..datum.len() {
+            assert_eq!(walk(all, &datum[..end]), Err(Refusal::MalformedAvro));
+        }
+        assert_eq!(
+            walk(all, &[datum.as_slice(), &[0]].concat()),
+            Err(Refusal::TrailingBytes)
+        );
+    }
+
+    #[test]
+    fn values_that_their_type_does_not_have_are_malformed() {
+        let words = r#"{"type": "enum", "name": "E", "symbols": ["x", "y"]}"#;
+        for (avsc, datum) in [
+            (r#""boolean""#, &[2][..]),
+            (words, &[4]),
+            (words, &[1]),
+            (r#"["null", "int"]"#, &[4]),
+            (r#""int""#, &longs(&[1 << 31])),
+        ] {
+            assert_eq!(walk(avsc, datum), Err(Refusal::MalformedAvro), "{avsc}");
+        }
+        assert_eq!(walk(r#""string""#, &[2, 0xFF]), Err(Refusal::InvalidUtf8));
+    }
+}

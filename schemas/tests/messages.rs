@@ -79,19 +79,28 @@ fn avro_strings_are_borrowed_from_the_record() {
     let Ok(Inbound::Message(message)) = decode_inbound(&bytes) else {
         panic!("a message");
     };
-    assert!(strings(&message).iter().all(|text| is_borrowed(text)));
+    assert!(
+        strings(&message)
+            .iter()
+            .all(|text| matches!(text, Cow::Borrowed(_)))
+    );
 }
 
 #[test]
 fn json_strings_are_borrowed_unless_they_have_escapes() {
     let bytes = json(&full());
     let message = decode_json_message(&bytes).expect("a message");
-    assert!(strings(&message).iter().all(|text| is_borrowed(text)));
+    assert!(
+        strings(&message)
+            .iter()
+            .all(|text| matches!(text, Cow::Borrowed(_)))
+    );
 
     let escaped = br#"{"user":"u\u0031","text":"plain"}"#;
     let message = decode_json_message(escaped).expect("a message");
     assert_eq!((&*message.user, &*message.text), ("u1", "plain"));
-    assert!(!is_borrowed(&message.user) && is_borrowed(&message.text));
+    assert!(matches!(message.user, Cow::Owned(_)));
+    assert!(matches!(message.text, Cow::Borrowed(_)));
 }
 
 #[test]
@@ -165,8 +174,46 @@ fn sent_at_in_json_is_milliseconds_or_rfc_3339() {
         (r#""2025-10-09T08:53:20-00:00""#, 1_760_000_000_000),
         (r#""1969-12-31T23:59:59Z""#, -1000),
         (r#""2000-02-29T12:00:00Z""#, 951_825_600_000),
+        (r#""2016-12-31T23:59:60Z""#, 1_483_228_799_000),
+        (r#""9999-12-31T23:59:59-23:59""#, 253_402_387_139_000),
+        (r#""0000-01-01T00:00:00+23:59""#, -62_167_305_540_000),
     ] {
         assert_eq!(sent_at(value), Ok(milliseconds), "{value}");
+    }
+}
+
+#[test]
+fn records_written_by_fastavro_are_read() {
+    // fastavro.schemaless_writer behind a header made with fastavro.schema.fingerprint, today's schema and the oldest.
+    let today = "c3019c0f821baf350705066d2d310a6e6f7274680006616461f681e682b96614636166c3a920f09f9880\
+                 00000e6d6573736167650002066d2d30";
+    let oldest = "c301d0ba76d2dcdb47d70002067765620e04040261046263000a6e6f7274680006616461000468690200\
+                  00000000000000000000000000000000000000000000000000000000000000120806616c740602780277\
+                  04000000000000f83f046f6b0201086e6f6e650000000204656e";
+    let expected = [
+        ChatMessage {
+            message_id: "m-1".into(),
+            community: "north".into(),
+            user: "ada".into(),
+            sent_at: 1_760_000_000_123,
+            text: "caf\u{e9} \u{1f600}".into(),
+            reply_to: Some("m-0".into()),
+            ..ChatMessage::default()
+        },
+        ChatMessage {
+            community: "north".into(),
+            user: "ada".into(),
+            text: "hi".into(),
+            language: Some("en".into()),
+            ..ChatMessage::default()
+        },
+    ];
+    for (written, expected) in [today, oldest].into_iter().zip(expected) {
+        let bytes: Vec<u8> = (0..written.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&written[at..at + 2], 16).expect("hex"))
+            .collect();
+        assert_eq!(decode_inbound(&bytes), Ok(Inbound::Message(expected)));
     }
 }
 
@@ -205,8 +252,4 @@ fn strings<'m>(message: &'m ChatMessage<'m>) -> Vec<&'m Cow<'m, str>> {
         .into_iter()
         .chain(nullable.into_iter().flatten())
         .collect()
-}
-
-fn is_borrowed(text: &Cow<'_, str>) -> bool {
-    matches!(text, Cow::Borrowed(_))
 }
