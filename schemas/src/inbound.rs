@@ -24,7 +24,7 @@ pub enum Inbound<'a> {
 /// escapes.
 ///
 /// # Errors
-/// The [`Refusal`] that the record's verdict carries. Where several apply it is the first in reading order.
+/// The [`Refusal`] that the record's verdict carries. Where several apply, always the same one.
 pub fn decode_inbound(value: &[u8]) -> Result<Inbound<'_>, Refusal> {
     match value {
         [] => Err(Refusal::EmptyValue),

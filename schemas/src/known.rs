@@ -12,30 +12,29 @@ use apache_avro::writer::datum::GenericDatumWriter;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Today's schema of a record and the older ones that it may have been written with.
-pub(crate) struct Readable {
-    record: &'static str,
-    reader: Known,
-    reader_shape: Walk,
-    old_writers: Vec<(Known, Walk)>,
-}
-
-/// The layout of one version, for checking a datum before apache-avro decodes it.
-struct Walk {
+/// One version of a record's schema.
+struct Version {
+    known: Known,
     shapes: Shapes,
     root: Shape,
 }
 
-impl Walk {
-    fn compile(known: &Known) -> Walk {
+impl Version {
+    fn built_in(avsc: &str) -> Version {
+        let known = Known::built_in(avsc);
         let mut shapes = Shapes::default();
         match shapes.compile(&known.schema) {
-            Ok(root) => Walk { shapes, root },
+            Ok(root) => Version {
+                known,
+                shapes,
+                root,
+            },
             Err(error) => unreachable!("a schema of this crate is not complete: {error}"),
         }
     }
 
-    fn whole(&self, datum: &[u8]) -> Result<(), Refusal> {
+    /// Checks that a datum is one whole record of this version.
+    fn check(&self, datum: &[u8]) -> Result<(), Refusal> {
         let mut cursor = Cursor::new(datum);
         let mut budget = Budget::for_datum(datum);
         self.shapes.skip(&self.root, &mut cursor, &mut budget)?;
@@ -43,65 +42,61 @@ impl Walk {
     }
 }
 
+/// A record with all the versions that it may have been written with.
+pub(crate) struct Readable {
+    record: &'static str,
+    today: Version,
+    old: Vec<Version>,
+}
+
 impl Readable {
     pub(crate) fn built_in(record: &'static str, avsc: &str, old: &[&str]) -> Readable {
-        let reader = Known::built_in(avsc);
         Readable {
             record,
-            reader_shape: Walk::compile(&reader),
-            reader,
-            old_writers: old
-                .iter()
-                .map(|avsc| {
-                    let known = Known::built_in(avsc);
-                    let walk = Walk::compile(&known);
-                    (known, walk)
-                })
-                .collect(),
+            today: Version::built_in(avsc),
+            old: old.iter().map(|avsc| Version::built_in(avsc)).collect(),
         }
     }
 
-    pub(crate) fn header(&self) -> &[u8] {
-        &self.reader.header
+    fn version(&self, fingerprint: u64) -> Option<&Version> {
+        std::iter::once(&self.today)
+            .chain(&self.old)
+            .find(|version| version.known.fingerprint == fingerprint)
     }
 
     /// Whether values with this fingerprint can be read here.
     pub(crate) fn knows(&self, fingerprint: u64) -> bool {
-        self.reader.fingerprint == fingerprint
-            || self
-                .old_writers
-                .iter()
-                .any(|(known, _)| known.fingerprint == fingerprint)
+        self.version(fingerprint).is_some()
     }
 
-    /// Decodes a datum, resolving an older writer's to today's schema.
+    /// Decodes a datum, resolving an older version to today's.
     pub(crate) fn decode<T: DeserializeOwned>(
         &self,
         fingerprint: u64,
         datum: &[u8],
     ) -> Result<T, DecodeError> {
-        let damaged = |refusal| DecodeError::Damaged {
-            record: self.record,
-            refusal,
-        };
-        if fingerprint == self.reader.fingerprint {
-            self.reader_shape.whole(datum).map_err(damaged)?;
-            return self
-                .read_current(datum)
-                .map_err(|error| self.unresolved(error));
-        }
-        let (writer, walk) = self
-            .old_writers
-            .iter()
-            .find(|(known, _)| known.fingerprint == fingerprint)
+        let version = self
+            .version(fingerprint)
             .ok_or(DecodeError::UnknownSchema { fingerprint })?;
-        walk.whole(datum).map_err(damaged)?;
-        self.read_old(writer, datum)
-            .map_err(|error| self.unresolved(error))
+        version
+            .check(datum)
+            .map_err(|refusal| DecodeError::Damaged {
+                record: self.record,
+                refusal,
+            })?;
+        let read = if fingerprint == self.today.known.fingerprint {
+            self.read_today(datum)
+        } else {
+            self.read_old(&version.known, datum)
+        };
+        read.map_err(|error| DecodeError::Unresolved {
+            record: self.record,
+            source: Box::new(error),
+        })
     }
 
-    fn read_current<T: DeserializeOwned>(&self, mut datum: &[u8]) -> Result<T, apache_avro::Error> {
-        GenericDatumReader::builder(&self.reader.schema)
+    fn read_today<T: DeserializeOwned>(&self, mut datum: &[u8]) -> Result<T, apache_avro::Error> {
+        GenericDatumReader::builder(&self.today.known.schema)
             .human_readable(false)
             .build()?
             .read_deser(&mut datum)
@@ -114,24 +109,17 @@ impl Readable {
         mut datum: &[u8],
     ) -> Result<T, apache_avro::Error> {
         let value = GenericDatumReader::builder(&writer.schema)
-            .reader_schema(&self.reader.schema)
+            .reader_schema(&self.today.known.schema)
             .human_readable(false)
             .build()?
             .read_value(&mut datum)?;
         apache_avro::from_value(&value)
     }
 
-    fn unresolved(&self, error: apache_avro::Error) -> DecodeError {
-        DecodeError::Unresolved {
-            record: self.record,
-            source: Box::new(error),
-        }
-    }
-
     /// Encodes a value as a single object. The type's fields are those of the schema, which the tests of this crate check.
     pub(crate) fn encode<T: Serialize>(&self, value: &T) -> Vec<u8> {
-        let mut out = self.header().to_vec();
-        let written = GenericDatumWriter::builder(&self.reader.schema)
+        let mut out = self.today.known.header.to_vec();
+        let written = GenericDatumWriter::builder(&self.today.known.schema)
             .human_readable(false)
             .build()
             .and_then(|writer| writer.write_ser(&mut out, value));
