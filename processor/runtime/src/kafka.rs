@@ -4,20 +4,24 @@
 //! and no default of librdkafka (`auto.offset.reset=largest`, `check.crcs=false`, a CRC32 partitioner) can apply.
 //! It prevents a reader that silently skips to the end of a log, and a producer that reorders or gives up.
 
+mod assigned;
 mod client;
 mod cluster;
 mod error;
 mod headers;
+mod log;
 mod reader;
+mod sender;
 
 pub use client::{
-    BrokerLog, Sender, admin_client, admin_config, lane_consumer_config, producer_config,
-    reader_config,
+    admin_client, admin_config, lane_consumer_config, producer_config, reader_config,
 };
 pub use cluster::{Cluster, TopicLayout};
 pub use error::BrokerError;
 pub use headers::{header_bytes, raw_headers};
-pub use reader::{Bounds, LogReader};
+pub use log::BrokerLog;
+pub use reader::{Bounds, LogReader, TopicReader};
+pub use sender::{Outgoing, Sender, Sent};
 
 use std::time::Duration;
 

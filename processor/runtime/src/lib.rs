@@ -4,3 +4,7 @@ pub mod config;
 pub mod control;
 pub mod kafka;
 pub mod orders;
+pub mod lines;
+pub mod produce;
+pub mod topics;
+pub mod verdicts;

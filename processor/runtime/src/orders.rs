@@ -1,1 +1,424 @@
-//! orders
+//! Writing orders: first into `chat.control`, where the offset becomes the order's number, then a marker into each message
+//! partition, where the order gets its place in time.
+//!
+//! Invariant: a marker is sent only after its order has been read back from the control log, so no marker can name a number
+//! that is not there, and nothing is activated that does not compile here. Everything can be run again: a half-finished
+//! activation is finished with the same number, and the fold ignores the markers that it has already met.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use gavel_judge::{ControlLog, Digest, Document, ENGINE, PolicyError};
+use gavel_schemas::{
+    ControlMarker, LogOpened, Order, PolicyActivated, PolicyDocument, encode_marker, encode_order,
+    limits,
+};
+use sha2::Digest as _;
+
+use crate::config::Config;
+use crate::control::{ControlError, ControlReader};
+use crate::kafka::{BrokerError, Cluster, Outgoing, Sender};
+
+/// The scope of an activation that holds for every community without one of its own.
+pub const EVERYWHERE: &str = "*";
+
+/// Why an order was not written, or not spread.
+#[derive(Debug, thiserror::Error)]
+pub enum OrderError {
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    #[error("the log has no identity yet: `{control}` holds no LogOpened")]
+    NotOpened { control: String },
+    #[error("`{messages}` has {found} partitions, but the log was opened with {opened}")]
+    PartitionsChanged {
+        messages: String,
+        found: i32,
+        opened: i32,
+    },
+    #[error("no complete policy {digest} in `{control}`")]
+    NotPublished { digest: Digest, control: String },
+    #[error("policy {digest} cannot be used: {source}")]
+    Policy { digest: Digest, source: PolicyError },
+    #[error(
+        "policy {digest} is for engine {engine}, but `*` runs engine {current}; only `*` may change the engine"
+    )]
+    EngineOfScope {
+        digest: Digest,
+        engine: u32,
+        current: u32,
+    },
+    #[error(
+        "`{scope}` is no scope: use `*` or one community, without `/` and at most {} bytes",
+        limits::STRING_BYTES
+    )]
+    Scope { scope: String },
+    #[error("no randomness for the order's nonce: {0}")]
+    Nonce(getrandom::Error),
+    #[error("the order was acknowledged but is not in `{control}` when read back")]
+    Vanished { control: String },
+}
+
+impl OrderError {
+    /// What a person does next.
+    pub fn next_step(&self) -> String {
+        match self {
+            OrderError::Broker(error) => error.next_step(),
+            OrderError::Control(error) => error.next_step(),
+            OrderError::NotOpened { .. } => {
+                "run `gavel topics create --partitions N`, or `gavel topics adopt` for topics that exist".into()
+            }
+            OrderError::PartitionsChanged { .. } => {
+                "check [topics]; the number of partitions is fixed for the life of a log, because users would move".into()
+            }
+            OrderError::NotPublished { .. } => "run `gavel policy publish FILE` first, or activate the file itself".into(),
+            OrderError::Policy { .. } => "run `gavel policy check FILE`, then publish again".into(),
+            OrderError::EngineOfScope { .. } => "activate a policy of the new engine for `*` first".into(),
+            OrderError::Scope { .. } => "check --community".into(),
+            OrderError::Nonce(_) => "try again; this machine's random source does not answer".into(),
+            OrderError::Vanished { .. } => "check that nobody deletes or replaces the control topic, then run again".into(),
+        }
+    }
+}
+
+/// Who wants it and why; recorded in the order.
+#[derive(Debug, Clone, Default)]
+pub struct Author {
+    pub by: String,
+    pub reason: String,
+}
+
+/// What `open_log` found or did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opened {
+    pub log_id: String,
+    pub partitions: i32,
+    /// False when the log had been opened before; nothing was written then.
+    pub written: bool,
+}
+
+/// What `publish` found or did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Published {
+    pub digest: Digest,
+    pub bytes: usize,
+    /// Chunks written now; 0 when the complete document was there.
+    pub written: usize,
+}
+
+/// What `activate` did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Activated {
+    /// Offset of the order in the control topic.
+    pub order: i64,
+    pub digest: Digest,
+    /// True when the newest activation of the scope named this policy already, and only its markers were sent (again).
+    pub resumed: bool,
+    /// Message partitions that have its marker.
+    pub partitions: i32,
+}
+
+/// What to activate.
+#[derive(Debug, Clone)]
+pub struct Activation {
+    pub digest: Digest,
+    /// `*` or one community.
+    pub scope: String,
+    pub author: Author,
+    /// Record time of the markers in milliseconds since 1970, for topics with CreateTime; `None`: now.
+    pub marker_time: Option<i64>,
+}
+
+/// Writes orders; holds the control log as far as it has read it.
+pub struct Orders<'a> {
+    config: &'a Config,
+    control: ControlReader,
+    sender: Sender,
+}
+
+impl<'a> Orders<'a> {
+    /// Reads the control log as it is now.
+    pub fn open(config: &'a Config) -> Result<Orders<'a>, OrderError> {
+        let mut control = ControlReader::open(config)?;
+        control.catch_up()?;
+        Ok(Orders {
+            config,
+            control,
+            sender: Sender::new(config)?,
+        })
+    }
+
+    /// The control log as last read.
+    pub fn control(&self) -> &ControlLog {
+        self.control.log()
+    }
+
+    /// Gives the log its identity, unless it has one. `starts` is the first offset of each message partition.
+    pub fn open_log(&mut self, starts: &[i64]) -> Result<Opened, OrderError> {
+        if let Some(opened) = self.opened() {
+            return Ok(opened);
+        }
+        let log_id = hex(&nonce()?);
+        let order = Order::LogOpened(LogOpened {
+            log_id: log_id.clone(),
+            partitions: i32::try_from(starts.len()).unwrap_or(i32::MAX),
+            engine: ENGINE.cast_signed(),
+            starts: starts.to_vec(),
+            nonce: nonce()?,
+            issued_at: now_ms(),
+        });
+        self.write(&log_id, &order)?;
+        // Read back: had somebody else opened the log meanwhile, theirs stands first and counts.
+        let opened = self.opened().ok_or_else(|| OrderError::Vanished {
+            control: self.control_topic(),
+        })?;
+        Ok(Opened {
+            written: opened.log_id == log_id,
+            ..opened
+        })
+    }
+
+    /// Writes the document in chunks, unless the complete document is there. It must compile.
+    pub fn publish(&mut self, document: &Document) -> Result<Published, OrderError> {
+        let digest = document.digest();
+        gavel_judge::Policy::compile(document)
+            .map_err(|source| OrderError::Policy { digest, source })?;
+        let canonical = document.canonical();
+        let mut published = Published {
+            digest,
+            bytes: canonical.len(),
+            written: 0,
+        };
+        if self.control().document(&digest).is_some() {
+            return Ok(published);
+        }
+        for order in chunks(&digest, &canonical)? {
+            self.send_order(&digest.to_string(), &order)?;
+            published.written += 1;
+        }
+        self.control.catch_up()?;
+        match self.control().document(&digest) {
+            Some(_) => Ok(published),
+            None => Err(OrderError::Vanished {
+                control: self.control_topic(),
+            }),
+        }
+    }
+
+    /// Orders that a scope be judged by a published policy from here on, and tells every message partition.
+    pub fn activate(&mut self, activation: &Activation) -> Result<Activated, OrderError> {
+        let partitions = self.message_partitions()?;
+        let engine = self.usable_engine(&activation.digest)?;
+        check_scope(&activation.scope)?;
+        self.check_engine(activation, engine)?;
+        let resumed = newest_activation(self.control(), &activation.scope)
+            .filter(|(_, order)| order.digest == activation.digest.to_string())
+            .map(|(number, _)| number);
+        let order = match resumed {
+            Some(number) => number,
+            None => {
+                let order = Order::PolicyActivated(PolicyActivated {
+                    scope: activation.scope.clone(),
+                    digest: activation.digest.to_string(),
+                    engine: engine.cast_signed(),
+                    shadow: false,
+                    by: activation.author.by.clone(),
+                    reason: activation.author.reason.clone(),
+                    nonce: nonce()?,
+                    issued_at: now_ms(),
+                });
+                self.write(&activation.scope, &order)?
+            }
+        };
+        self.mark(order, partitions, activation.marker_time)?;
+        Ok(Activated {
+            order,
+            digest: activation.digest,
+            resumed: resumed.is_some(),
+            partitions,
+        })
+    }
+}
+
+impl Orders<'_> {
+    fn control_topic(&self) -> String {
+        self.config.topics.control.clone()
+    }
+
+    fn opened(&self) -> Option<Opened> {
+        let opened = self.control().opened(0)?;
+        Some(Opened {
+            log_id: opened.log_id.clone(),
+            partitions: opened.partitions,
+            written: false,
+        })
+    }
+
+    /// The number of message partitions, which must still be that of the opening.
+    fn message_partitions(&self) -> Result<i32, OrderError> {
+        let opened = self.opened().ok_or_else(|| OrderError::NotOpened {
+            control: self.control_topic(),
+        })?;
+        let messages = &self.config.topics.messages;
+        let found = Cluster::new(self.config)?.require(messages)?.partitions;
+        if found != opened.partitions {
+            return Err(OrderError::PartitionsChanged {
+                messages: messages.clone(),
+                found,
+                opened: opened.partitions,
+            });
+        }
+        Ok(found)
+    }
+
+    /// The engine of a policy that is completely published and compiles.
+    fn usable_engine(&self, digest: &Digest) -> Result<u32, OrderError> {
+        let document = self
+            .control()
+            .document(digest)
+            .ok_or_else(|| OrderError::NotPublished {
+                digest: *digest,
+                control: self.control_topic(),
+            })?;
+        gavel_judge::Policy::compile(&document).map_err(|source| OrderError::Policy {
+            digest: *digest,
+            source,
+        })?;
+        Ok(document.engine())
+    }
+
+    /// Only `*` may change the engine; the fold would refuse the marker of a community that tries.
+    fn check_engine(&self, activation: &Activation, engine: u32) -> Result<(), OrderError> {
+        if activation.scope == EVERYWHERE {
+            return Ok(());
+        }
+        match newest_activation(self.control(), EVERYWHERE) {
+            Some((_, everywhere)) if everywhere.engine != engine.cast_signed() => {
+                Err(OrderError::EngineOfScope {
+                    digest: activation.digest,
+                    engine,
+                    current: everywhere.engine.cast_unsigned(),
+                })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Writes an order and reads the control log to behind it; its number.
+    fn write(&mut self, key: &str, order: &Order) -> Result<i64, OrderError> {
+        let sha256 = self.send_order(key, order)?;
+        self.control.catch_up()?;
+        // Found by content, not by the offset in the ack: a retried request may be acknowledged without one.
+        self.control()
+            .orders()
+            .find(|recorded| recorded.sha256 == sha256)
+            .map(|recorded| recorded.offset)
+            .ok_or_else(|| OrderError::Vanished {
+                control: self.control_topic(),
+            })
+    }
+
+    fn send_order(&self, key: &str, order: &Order) -> Result<[u8; 32], OrderError> {
+        let value = encode_order(order);
+        self.sender.send_one(Outgoing {
+            topic: &self.config.topics.control,
+            partition: Some(0),
+            key: Some(key.as_bytes()),
+            value: &value,
+            timestamp: None,
+            headers: None,
+        })?;
+        Ok(sha2::Sha256::digest(&value).into())
+    }
+
+    /// Sends the marker of an order to every message partition.
+    fn mark(&self, order: i64, partitions: i32, time: Option<i64>) -> Result<(), OrderError> {
+        let recorded = self
+            .control()
+            .orders()
+            .find(|recorded| recorded.offset == order)
+            .ok_or_else(|| OrderError::Vanished {
+                control: self.control_topic(),
+            })?;
+        let mut value = Vec::new();
+        encode_marker(
+            &ControlMarker {
+                order,
+                kind: recorded.kind(),
+                sha256: recorded.sha256,
+            },
+            &mut value,
+        );
+        for partition in 0..partitions {
+            self.sender.send_one(Outgoing {
+                topic: &self.config.topics.messages,
+                partition: Some(partition),
+                key: None,
+                value: &value,
+                timestamp: time,
+                headers: None,
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// The chunks of a document as orders.
+fn chunks(digest: &Digest, canonical: &[u8]) -> Result<Vec<Order>, OrderError> {
+    let pieces: Vec<&[u8]> = canonical.chunks(limits::CHUNK_BYTES).collect();
+    let count = i32::try_from(pieces.len()).unwrap_or(i32::MAX);
+    (0..count)
+        .zip(pieces)
+        .map(|(chunk, bytes)| {
+            Ok(Order::PolicyDocument(PolicyDocument {
+                digest: digest.to_string(),
+                chunk,
+                chunks: count,
+                bytes: bytes.to_vec(),
+                nonce: nonce()?,
+                issued_at: now_ms(),
+            }))
+        })
+        .collect()
+}
+
+/// Number and content of the newest activation of a scope that judges for real.
+fn newest_activation(control: &ControlLog, scope: &str) -> Option<(i64, PolicyActivated)> {
+    control
+        .orders()
+        .filter_map(|recorded| match recorded.order() {
+            Order::PolicyActivated(order) if order.scope == scope && !order.shadow => {
+                Some((recorded.offset, order.clone()))
+            }
+            _ => None,
+        })
+        .last()
+}
+
+fn check_scope(scope: &str) -> Result<(), OrderError> {
+    let named = !scope.is_empty() && !scope.contains('/') && scope.len() <= limits::STRING_BYTES;
+    if scope == EVERYWHERE || named {
+        Ok(())
+    } else {
+        Err(OrderError::Scope {
+            scope: scope.to_owned(),
+        })
+    }
+}
+
+fn nonce() -> Result<Vec<u8>, OrderError> {
+    let mut bytes = vec![0; 16];
+    getrandom::fill(&mut bytes).map_err(OrderError::Nonce)?;
+    Ok(bytes)
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -5,7 +5,8 @@ use std::time::Duration;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
 
-use super::client::{no_client, typed};
+use super::client::no_client;
+use super::log::typed;
 use super::{Bounds, BrokerError, BrokerLog, PATIENCE, reader_config};
 use crate::config::Config;
 
@@ -78,6 +79,16 @@ impl Cluster {
             partitions,
             replication,
         }))
+    }
+
+    /// How many brokers the cluster has now.
+    pub fn brokers(&self) -> Result<i32, BrokerError> {
+        let doing = "ask for the cluster's brokers".to_owned();
+        let metadata = self
+            .client
+            .fetch_metadata(None, self.patience)
+            .map_err(|error| typed(doing, error, &self.servers, &self.log, self.patience))?;
+        Ok(i32::try_from(metadata.brokers().len()).unwrap_or(i32::MAX))
     }
 
     /// As `topic`, for one that must exist.

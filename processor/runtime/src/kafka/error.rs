@@ -21,12 +21,8 @@ pub enum BrokerError {
         partition: i32,
         partitions: i32,
     },
-    #[error("`{topic}` partition {partition}: offset {offset} is not in the log")]
-    OffsetGone {
-        topic: String,
-        partition: i32,
-        offset: i64,
-    },
+    #[error("`{topic}`: the offset to read from is not in the log")]
+    OffsetGone { topic: String },
     #[error("the broker refused to {doing}: {code}")]
     Refused {
         doing: String,

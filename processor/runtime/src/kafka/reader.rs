@@ -1,20 +1,18 @@
-//! Reads one partition of a log, from an absolute offset to an end that the caller knows.
+//! Reads logs from absolute offsets to ends that the caller knows.
 //!
-//! Invariant: `read_to(end)` says "that was all" only after every committed record below `end` has been handed out.
-//! Offsets may have gaps (transaction markers), so the last record's offset proves nothing; an end-of-partition event
-//! does, but only one that was fetched after the caller learnt `end`: an older one would cut the log short. Hence a gap
-//! at the end is confirmed by assigning anew at the current position, which drops every older event.
+//! Invariant: "that was all" is said only after every committed record below the end has been handed out. Offsets have
+//! gaps (transaction markers), so the last record's offset proves nothing; an end-of-partition event does, but only one
+//! that was fetched after the end was known: an older one would cut the log short. Hence a gap at the end is confirmed
+//! by assigning anew at the current position, which drops every older event.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::Message;
 use rdkafka::message::BorrowedMessage;
-use rdkafka::{Message, Offset, TopicPartitionList};
 
-use super::client::{no_client, typed};
-use super::error::unreachable;
-use super::{BrokerError, BrokerLog, PATIENCE, cluster, reader_config};
+use super::BrokerError;
+use super::assigned::{Assigned, POLL, Polled};
 use crate::config::Config;
 
 /// Offsets of a partition: `start` is the first still there, `end` the one after the last committed record.
@@ -26,53 +24,38 @@ pub struct Bounds {
 
 /// A reader of one partition, by assignment; it is a member of no group.
 pub struct LogReader {
-    consumer: BaseConsumer<BrokerLog>,
-    log: BrokerLog,
-    servers: String,
-    topic: String,
+    assigned: Assigned,
     partition: i32,
     /// Offset of the next record to hand out.
     next: i64,
-    /// The end for which an end-of-partition event counts: those fetched since the last assignment.
-    confirmed_for: Option<i64>,
-    /// The consumer has moved past `next` and must be assigned anew.
+    /// The end that was known when the consumer was last assigned: an end-of-partition event proves it, and no later one.
+    provable: Option<i64>,
+    /// The consumer does not stand at `next` and must be assigned anew.
     astray: bool,
-    patience: Duration,
 }
-
-/// One wait of the consumer.
-const POLL: Duration = Duration::from_millis(100);
 
 impl LogReader {
     /// Makes the client; nothing is sent yet. Call `start` before reading.
     pub fn open(config: &Config, topic: &str, partition: i32) -> Result<LogReader, BrokerError> {
-        let log = BrokerLog::default();
-        let consumer = reader_config(config)
-            .create_with_context(log.clone())
-            .map_err(no_client)?;
         Ok(LogReader {
-            consumer,
-            log,
-            servers: config.kafka.bootstrap_servers.clone(),
-            topic: topic.to_owned(),
+            assigned: Assigned::open(config, topic)?,
             partition,
             next: 0,
-            confirmed_for: None,
+            provable: None,
             astray: true,
-            patience: PATIENCE,
         })
     }
 
     /// How long no progress at all is borne before an error; the default is that of commands.
+    #[must_use]
     pub fn with_patience(mut self, patience: Duration) -> LogReader {
-        self.patience = patience;
+        self.assigned.patience = patience;
         self
     }
 
     /// The partition's bounds, asked now.
     pub fn bounds(&self) -> Result<Bounds, BrokerError> {
-        cluster::bounds(&self.consumer, &self.topic, self.partition, self.patience)
-            .map_err(|error| self.typed("ask for the offsets of", error))
+        self.assigned.bounds(self.partition)
     }
 
     /// Begins at this offset, which must be in the log or its end.
@@ -87,42 +70,40 @@ impl LogReader {
     }
 
     /// The next record below `end`, or `None` once all of them have been handed out. `end` must not lie beyond the end
-    /// of the log.
+    /// of the log. After an error, calling again goes on where it was.
     pub fn read_to(&mut self, end: i64) -> Result<Option<BorrowedMessage<'_>>, BrokerError> {
-        let mut idle_since = Instant::now();
-        loop {
-            if self.next >= end {
-                return Ok(None);
-            }
+        let idle_since = Instant::now();
+        while self.next < end {
             if self.astray {
-                self.assign()?;
+                self.assigned.assign(&[(self.partition, self.next)])?;
                 self.astray = false;
-                self.confirmed_for = Some(end);
+                self.provable = Some(end);
             }
-            match self.consumer.poll(POLL) {
-                Some(Ok(message)) if message.offset() < self.next => {}
-                Some(Ok(message)) if message.offset() >= end => {
+            match self.assigned.poll(POLL) {
+                Ok(Polled::Record(record)) if record.offset() < self.next => {}
+                Ok(Polled::Record(record)) if record.offset() >= end => {
                     self.next = end;
                     self.astray = true;
-                    return Ok(None);
                 }
-                Some(Ok(message)) => {
-                    self.next = message.offset() + 1;
-                    return Ok(Some(message));
+                Ok(Polled::Record(record)) => {
+                    self.next = record.offset() + 1;
+                    return Ok(Some(record));
                 }
-                Some(Err(KafkaError::PartitionEOF(_))) => {
-                    if self.confirmed_for.is_some_and(|known| known >= end) {
-                        self.next = end;
-                        return Ok(None);
-                    }
+                Ok(Polled::End(_)) if self.provable.is_some_and(|provable| provable >= end) => {
+                    self.next = end
+                }
+                Ok(Polled::End(_)) => self.astray = true,
+                Ok(Polled::Nothing) if idle_since.elapsed() >= self.assigned.patience => {
+                    return Err(self.assigned.no_broker());
+                }
+                Ok(Polled::Nothing) => {}
+                Err(error) => {
                     self.astray = true;
-                    idle_since = Instant::now();
+                    return Err(error);
                 }
-                Some(Err(error)) => self.bear(error, idle_since)?,
-                None if idle_since.elapsed() >= self.patience => return Err(self.no_broker()),
-                None => {}
             }
         }
+        Ok(None)
     }
 
     /// The next record whenever it comes, or `None` if none came within `wait`.
@@ -130,72 +111,112 @@ impl LogReader {
         let deadline = Instant::now() + wait;
         loop {
             if self.astray {
-                self.assign()?;
+                self.assigned.assign(&[(self.partition, self.next)])?;
                 self.astray = false;
-                self.confirmed_for = None;
+                self.provable = None;
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            match self.consumer.poll(left.min(POLL)) {
-                Some(Ok(message)) if message.offset() < self.next => {}
-                Some(Ok(message)) => {
-                    self.next = message.offset() + 1;
-                    return Ok(Some(message));
+            match self.assigned.poll(left.min(POLL)) {
+                Ok(Polled::Record(record)) if record.offset() >= self.next => {
+                    self.next = record.offset() + 1;
+                    return Ok(Some(record));
                 }
-                Some(Err(KafkaError::PartitionEOF(_))) => {}
-                // How long to go without a broker is the follower's own matter.
-                Some(Err(error)) => self.bear(error, Instant::now())?,
-                None => {}
-            }
-            if left.is_zero() {
-                return Ok(None);
+                Ok(Polled::Record(_) | Polled::End(_)) => {}
+                Ok(Polled::Nothing) if left.is_zero() => return Ok(None),
+                Ok(Polled::Nothing) => {}
+                Err(error) => {
+                    self.astray = true;
+                    return Err(error);
+                }
             }
         }
     }
+}
 
-    fn assign(&self) -> Result<(), BrokerError> {
-        let mut list = TopicPartitionList::with_capacity(1);
-        list.add_partition_offset(&self.topic, self.partition, Offset::Offset(self.next))
-            .and_then(|()| self.consumer.assign(&list))
-            .map_err(|error| self.typed("read", error))
+/// A reader of several partitions of a topic at once, each from its own offset to its own end.
+pub struct TopicReader {
+    assigned: Assigned,
+    /// Partition and what is left of it.
+    left: Vec<(i32, Range<i64>)>,
+}
+
+impl TopicReader {
+    /// Assigns the partitions; the ends must have been asked for before this call.
+    pub fn open(
+        config: &Config,
+        topic: &str,
+        ranges: &[(i32, Range<i64>)],
+    ) -> Result<TopicReader, BrokerError> {
+        let assigned = Assigned::open(config, topic)?;
+        let positions: Vec<(i32, i64)> = ranges
+            .iter()
+            .map(|(partition, range)| (*partition, range.start))
+            .collect();
+        assigned.assign(&positions)?;
+        Ok(TopicReader {
+            assigned,
+            left: ranges.to_vec(),
+        })
     }
 
-    /// Sorts an error of the consumer: one that passes by itself is borne for as long as patience lasts.
-    fn bear(&self, error: KafkaError, idle_since: Instant) -> Result<(), BrokerError> {
-        let code = error.rdkafka_error_code();
-        match code {
-            Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
-                Err(BrokerError::OffsetGone {
-                    topic: self.topic.clone(),
-                    partition: self.partition,
-                    offset: self.next,
-                })
+    /// The next record below its partition's end, or `None` once all of all partitions have been handed out. The order
+    /// is that of the log within a partition, and any between partitions.
+    pub fn read(&mut self) -> Result<Option<BorrowedMessage<'_>>, BrokerError> {
+        let idle_since = Instant::now();
+        while self.left.iter().any(|(_, range)| !range.is_empty()) {
+            match self.assigned.poll(POLL)? {
+                Polled::Record(record) => {
+                    let offset = record.offset();
+                    let Some(range) = range_of(&mut self.left, record.partition()) else {
+                        continue;
+                    };
+                    let wanted = range.contains(&offset);
+                    range.start = range.start.max(offset + 1);
+                    if wanted {
+                        return Ok(Some(record));
+                    }
+                }
+                // Assigned after the ends were asked for: such an event proves them.
+                Polled::End(partition) => {
+                    if let Some(range) = range_of(&mut self.left, partition) {
+                        range.start = range.end;
+                    }
+                }
+                Polled::Nothing if idle_since.elapsed() >= self.assigned.patience => {
+                    return Err(self.assigned.no_broker());
+                }
+                Polled::Nothing => {}
             }
-            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
-                Err(BrokerError::NoTopic {
-                    topic: self.topic.clone(),
-                    servers: self.servers.clone(),
-                })
+        }
+        Ok(None)
+    }
+
+    /// The next record of any partition, however far it is, or `None` if none came within `wait`.
+    pub fn follow(&mut self, wait: Duration) -> Result<Option<BorrowedMessage<'_>>, BrokerError> {
+        let deadline = Instant::now() + wait;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.assigned.poll(left.min(POLL))? {
+                Polled::Record(record) => {
+                    let Some(range) = range_of(&mut self.left, record.partition()) else {
+                        continue;
+                    };
+                    if record.offset() >= range.start {
+                        range.start = record.offset() + 1;
+                        return Ok(Some(record));
+                    }
+                }
+                Polled::End(_) => {}
+                Polled::Nothing if left.is_zero() => return Ok(None),
+                Polled::Nothing => {}
             }
-            Some(code) if unreachable(code) && idle_since.elapsed() < self.patience => Ok(()),
-            // The coordinator of the group that nobody joins.
-            Some(
-                RDKafkaErrorCode::GroupAuthorizationFailed
-                | RDKafkaErrorCode::CoordinatorNotAvailable,
-            ) => Ok(()),
-            _ => Err(self.typed("read", error)),
         }
     }
+}
 
-    fn no_broker(&self) -> BrokerError {
-        BrokerError::NoBroker {
-            servers: self.servers.clone(),
-            waited: self.patience,
-            detail: self.log.detail(),
-        }
-    }
-
-    fn typed(&self, doing: &str, error: KafkaError) -> BrokerError {
-        let doing = format!("{doing} `{}` partition {}", self.topic, self.partition);
-        typed(doing, error, &self.servers, &self.log, self.patience)
-    }
+fn range_of(ranges: &mut [(i32, Range<i64>)], partition: i32) -> Option<&mut Range<i64>> {
+    ranges
+        .iter_mut()
+        .find(|(candidate, _)| *candidate == partition)
+        .map(|(_, range)| range)
 }
