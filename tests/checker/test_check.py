@@ -200,6 +200,10 @@ class Checking(unittest.TestCase):
         del self.verdicts[-1]
         self.found("no verdict")
 
+    def test_a_dropped_verdict_of_the_middle_does_not_change_what_is_expected_behind_it(self):
+        del self.verdicts[1000]
+        self.found("no verdict")
+
     def test_a_dropped_stretch_does_not_hide_in_the_order(self):
         del self.verdicts[100:110]
         self.assertEqual(self.report()["problems"]["no verdict"], 10)

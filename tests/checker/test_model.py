@@ -23,7 +23,7 @@ class Rules(unittest.TestCase):
             "message_id": f"m-{self.offset}" if identity is None else identity, "community": "c", "channel": channel,
             "user": user, "sent_at": sent_at, "text": text, "audience": audience, "language": None, "kind": "message",
             "revises": None, "reply_to": None,
-        }  # fmt: skip
+        }
         return self.partition.judge(self.offset, message, seen)
 
     def test_a_risk_below_every_level_is_allowed(self):

@@ -12,7 +12,7 @@ SCHEMAS = Schemas(Path(__file__).resolve().parents[2] / "schemas" / "avsc")
 MESSAGE = {
     "message_id": "m-1", "community": "c", "channel": "h", "user": "u", "sent_at": 5, "text": "hello",
     "audience": None, "language": None, "kind": "message", "revises": None, "reply_to": None,
-}  # fmt: skip
+}
 
 
 def read(value, key=b"c/u"):
