@@ -19,6 +19,8 @@ pub struct Sources {
     /// The environment; variables without `GAVEL_<section>_` are nobody's business here.
     pub environment: Vec<(String, String)>,
     pub flags: Vec<Flag>,
+    /// Raw librdkafka settings given with `-X`, each `key=value`.
+    pub properties: Vec<String>,
 }
 
 /// One setting given on the command line.
@@ -81,6 +83,12 @@ impl Sources {
                 config.take(flag.section, flag.key, &Written::Text(&flag.value))
             {
                 problems.push(format!("{}: {error}", flag.name));
+            }
+        }
+        for property in &self.properties {
+            match property.split_once('=') {
+                Some((key, value)) => config.kafka.properties.set(key.trim(), value.trim()),
+                None => problems.push(format!("-X: expected key=value, found `{property}`")),
             }
         }
         (config, problems)

@@ -12,6 +12,7 @@ fn load(toml: &str, environment: &[(&str, &str)], flags: &[Flag]) -> Result<Conf
         file: Some(file),
         environment,
         flags: flags.to_vec(),
+        properties: Vec::new(),
     })
 }
 
@@ -169,25 +170,21 @@ fn couplings_are_checked() {
 #[test]
 fn raw_settings_of_every_source_add_up() {
     let toml = "[kafka.properties]\nsecurity.protocol = \"ssl\"\n\"ssl.ca.location\" = \"/ca\"\nsocket.keepalive.enable = true\n";
-    let flag = Flag {
-        name: "-X",
-        section: "kafka",
-        key: "properties",
-        value: "queued.min.messages=500".into(),
-    };
-    let config = load(
-        toml,
-        &[(
-            "GAVEL_KAFKA_PROPERTIES",
-            "ssl.ca.location=/other; client.rack=a=b",
-        )],
-        &[flag],
-    )
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(file.path(), toml).expect("the file can be written");
+    let variable = "ssl.ca.location=/other; client.rack=a=b";
+    let config = Config::load(&Sources {
+        file: Some(file.path().to_owned()),
+        environment: vec![("GAVEL_KAFKA_PROPERTIES".into(), variable.into())],
+        flags: Vec::new(),
+        properties: vec!["queued.min.messages=500".into(), "sasl.password=a;b".into()],
+    })
     .expect("valid");
     let all: Vec<_> = config.kafka.properties.iter().collect();
     let expected = [
         ("client.rack", "a=b"),
         ("queued.min.messages", "500"),
+        ("sasl.password", "a;b"),
         ("security.protocol", "ssl"),
         ("socket.keepalive.enable", "true"),
         ("ssl.ca.location", "/other"),

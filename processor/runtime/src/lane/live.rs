@@ -1,0 +1,156 @@
+//! What a partition is while the lane judges it: its fold, its memory and its place on the offset ladder.
+//!
+//! Invariant, asserted on every acknowledgement and write of the running process: K <= S <= V and C <= V+1. State is
+//! handed to the writer only when V has reached its boundary, so a crash can repeat verdicts but never lose one.
+
+use super::ledger::Ledger;
+use super::phase::HaltReason;
+use crate::restore::Lease;
+use gavel_judge::Fold;
+use gavel_state::{Batch, Memory, Meta};
+
+/// A partition made ready by the restorer: everything up to `next` - 1 is folded and acknowledged.
+pub struct Ready {
+    pub fold: Fold,
+    pub memory: Memory,
+    /// V + 1.
+    pub next: i64,
+    /// S.
+    pub stored: i64,
+    pub verdict_end: i64,
+    /// Held as long as this process works on the partition.
+    pub lease: Lease,
+}
+
+/// Why a live partition takes no records for the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// The record at `offset` names an order that is not read or not compiled yet.
+    Order { order: i64, offset: i64 },
+    /// Too many outputs in flight.
+    InFlight,
+    /// The context budget is full of what is not written yet.
+    Memory,
+}
+
+pub(super) struct Live {
+    pub fold: Fold,
+    pub memory: Memory,
+    pub ledger: Ledger,
+    /// The first offset not folded yet: the gate against records delivered twice.
+    pub next: i64,
+    pub hold: Option<Hold>,
+    /// A seek that is owed before the partition may run.
+    pub seek: Option<i64>,
+    /// The offset whose order has been consulted: there the fold no longer waits, it refuses.
+    pub consulted: Option<i64>,
+    /// The end of the log has been reached.
+    pub caught_up: bool,
+    stored: i64,
+    committed: i64,
+    last_epoch: u64,
+    last_commit: u64,
+    /// Complete, waiting for V.
+    ready: Option<Batch>,
+    writing: bool,
+    _lease: Lease,
+}
+
+impl Live {
+    pub fn new(ready: Ready, now: u64) -> Live {
+        Live {
+            ledger: Ledger::new(ready.next - 1, ready.verdict_end),
+            fold: ready.fold,
+            memory: ready.memory,
+            next: ready.next,
+            hold: None,
+            seek: None,
+            consulted: None,
+            caught_up: false,
+            stored: ready.stored,
+            committed: 0,
+            last_epoch: now,
+            last_commit: 0,
+            ready: None,
+            writing: false,
+            _lease: ready.lease,
+        }
+    }
+
+    /// S.
+    pub fn stored(&self) -> i64 {
+        self.stored
+    }
+
+    /// Whether an epoch should begin: there is something to store and it is time, or memory asks for it.
+    pub fn wants_epoch(&self, now: u64, every: u64) -> bool {
+        !self.epoch_in_flight()
+            && self.ledger.passed() > self.stored
+            && (now.saturating_sub(self.last_epoch) >= every || self.memory.pressed())
+    }
+
+    pub fn epoch_in_flight(&self) -> bool {
+        self.writing || self.ready.is_some() || self.memory.epoch_in_flight()
+    }
+
+    /// Draws the boundary X at the newest offset folded.
+    pub fn begin_epoch(&mut self, now: u64) {
+        self.last_epoch = now;
+        let (log_id, partition) = (self.fold.log_id().to_owned(), self.fold.partition());
+        self.memory.begin_epoch(Meta {
+            identity: gavel_state::Identity { log_id, partition },
+            boundary: self.ledger.passed(),
+            verdict_end: self.ledger.verdict_end(),
+            state: self.fold.state().to_bytes(),
+        });
+    }
+
+    /// Serialises up to `at_most` contexts of the epoch in flight; gives the batch once it is complete and V has
+    /// reached its boundary (`ahead_of_v` is the seeded defect that does not wait).
+    pub fn advance_epoch(&mut self, at_most: usize, ahead_of_v: bool) -> Option<Batch> {
+        if self.ready.is_none() && self.memory.epoch_in_flight() && !self.writing && self.memory.freeze(at_most) {
+            self.ready = self.memory.take_batch();
+        }
+        let boundary = self.ready.as_ref()?.meta.boundary;
+        if boundary > self.ledger.acknowledged() && !ahead_of_v {
+            return None;
+        }
+        let mut batch = self.ready.take()?;
+        batch.meta.verdict_end = self.ledger.verdict_end();
+        self.writing = true;
+        Some(batch)
+    }
+
+    /// The batch of `boundary` is in the store: S moves.
+    pub fn written(&mut self, boundary: i64) {
+        self.writing = false;
+        self.stored = boundary;
+        self.memory.epoch_committed(boundary);
+    }
+
+    /// C, if it is time to commit and it moved.
+    pub fn commit_due(&mut self, now: u64, every: u64) -> Option<i64> {
+        let next = self.ledger.acknowledged() + 1;
+        if next == self.committed || now.saturating_sub(self.last_commit) < every {
+            return None;
+        }
+        self.last_commit = now;
+        self.committed = next;
+        Some(next)
+    }
+
+    /// Everything judged is acknowledged and stored.
+    pub fn finished(&self) -> bool {
+        self.ledger.in_flight() == 0 && self.stored == self.ledger.passed() && !self.epoch_in_flight()
+    }
+
+    /// The offset ladder, on this process's own values.
+    pub fn check_ladder(&self) -> Result<(), HaltReason> {
+        let (stored, acknowledged) = (self.stored, self.ledger.acknowledged());
+        if stored <= acknowledged && self.committed <= acknowledged + 1 {
+            return Ok(());
+        }
+        let detail = format!("S={stored} V={acknowledged} C={}", self.committed);
+        Err(HaltReason::Ladder { detail })
+    }
+}

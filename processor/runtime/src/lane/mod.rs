@@ -1,0 +1,30 @@
+//! A lane: one thread that owns a consumer, a producer and its partitions. `Lane` is its sans-I/O state machine; the
+//! rdkafka shell in `crate::shell` and the simulation drive the same code.
+//!
+//! Invariants: a partition is judged only between `restored` and `revoked`/`lost`; each offset is folded at most once
+//! per assignment, in order; state is written only up to V; after a failed delivery nothing more is sent by that
+//! producer and all that it touched is restored from S.
+
+mod effects;
+mod ledger;
+mod live;
+mod machine;
+mod phase;
+
+pub use effects::{Assignment, Delivery, Effects, NotTaken, Output, SeekLater};
+pub use ledger::{Kind, Ledger, OutOfOrder};
+pub use live::Ready;
+pub use machine::{Lane, PartitionView, Recorded, Settings};
+pub use phase::{HaltReason, Phase};
+
+/// Defects that tests seed on purpose, to see that the checks catch them.
+#[cfg(feature = "seeded-bugs")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeededBug {
+    /// Restart from the group's committed offset instead of S+1.
+    RestartFromCommitted,
+    /// Write state before its verdicts are acknowledged.
+    StateAheadOfVerdicts,
+    /// Fold a refused record silently without sending its dead letter.
+    SilentDeadLetter,
+}

@@ -1,0 +1,14 @@
+//! rdkafka, RocksDB and threads around the machine of `crate::lane` and the procedure of `crate::restore`.
+
+mod context;
+mod murmur2;
+mod outbox;
+mod restorer;
+mod thread;
+mod world;
+
+pub use murmur2::partition_of;
+pub use outbox::{OutputTopics, dead_letter_value, headers_of};
+pub use restorer::Restorers;
+pub use thread::{Error, LaneHandle, LaneParts, Mail, record_of, start};
+pub use world::{WorldParts, partition_dir};

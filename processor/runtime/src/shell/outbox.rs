@@ -1,0 +1,171 @@
+//! The lane's producer and what it has in flight.
+//!
+//! Invariant: an acknowledgement reaches the lane exactly once and names the output that it belongs to. A producer that
+//! failed once is purged and never polled again, so nothing of it can be acknowledged, or sent on, after its failure.
+
+use crate::lane::{Delivery, Kind, NotTaken, Output};
+use rdkafka::ClientConfig;
+use rdkafka::ClientContext;
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedHeaders, DeliveryResult, Header, Message, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext, PurgeConfig};
+use sha2::{Digest, Sha256};
+use std::sync::{Mutex, PoisonError};
+
+/// Longest value of a dead letter; of a longer record it holds the beginning, and a header the SHA-256 of all.
+pub const DEAD_LETTER_BYTES: usize = 512 * 1024;
+
+/// Delivery reports as librdkafka hands them over, within `BaseProducer::poll`.
+#[derive(Default)]
+pub struct Reports(Mutex<Vec<(usize, Result<i64, KafkaError>)>>);
+
+impl ClientContext for Reports {
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(%error, reason, "producer");
+    }
+}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, slot: usize) {
+        let outcome = match result {
+            Ok(message) => Ok(message.offset()),
+            Err((error, _)) => Err(error.clone()),
+        };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((slot, outcome));
+    }
+}
+
+/// What became of one output.
+pub struct Report {
+    pub delivery: Delivery,
+    /// Timestamp of the source record, milliseconds.
+    pub stamp: i64,
+    /// The output's offset in its partition.
+    pub outcome: Result<i64, KafkaError>,
+}
+
+/// Where the outputs of a lane go.
+#[derive(Debug, Clone)]
+pub struct OutputTopics {
+    pub messages: String,
+    pub verdicts: String,
+    pub dead_letters: String,
+}
+
+impl OutputTopics {
+    pub fn of(topics: &crate::config::Topics) -> OutputTopics {
+        let topics = topics.clone();
+        OutputTopics { messages: topics.messages, verdicts: topics.verdicts, dead_letters: topics.dead_letters }
+    }
+}
+
+/// A producer with the outputs it has in flight.
+pub struct Outbox {
+    config: ClientConfig,
+    topics: OutputTopics,
+    producer: BaseProducer<Reports>,
+    /// With the source record's timestamp, to measure the delay.
+    in_flight: Vec<Option<(Delivery, i64)>>,
+    free: Vec<usize>,
+}
+
+impl Outbox {
+    pub fn new(config: ClientConfig, topics: OutputTopics) -> Result<Outbox, KafkaError> {
+        let producer = config.create_with_context(Reports::default())?;
+        Ok(Outbox { config, topics, producer, in_flight: Vec::new(), free: Vec::new() })
+    }
+
+    /// Hands an output to the producer; it copies what it needs.
+    pub fn send(&mut self, output: &Output<'_, BorrowedHeaders>, stamp: i64) -> Result<(), NotTaken> {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.in_flight.push(None);
+            self.in_flight.len() - 1
+        });
+        let delivery = output.delivery;
+        let (topic, headers) = match delivery.kind {
+            Kind::Verdict => (&self.topics.verdicts, output.headers.map(BorrowedHeaders::detach)),
+            Kind::DeadLetter => (&self.topics.dead_letters, Some(dead_letter_headers(&self.topics.messages, output))),
+        };
+        let mut record = BaseRecord::<[u8], [u8], usize>::with_opaque_to(topic, slot).partition(delivery.assignment.partition);
+        record.key = output.key;
+        record.payload = match delivery.kind {
+            Kind::Verdict => output.value,
+            Kind::DeadLetter => output.value.map(dead_letter_value),
+        };
+        record.headers = headers;
+        match self.producer.send(record) {
+            Ok(()) => {
+                self.in_flight[slot] = Some((delivery, stamp));
+                Ok(())
+            }
+            Err((error, _)) => {
+                self.free.push(slot);
+                Err(NotTaken(error.to_string()))
+            }
+        }
+    }
+
+    /// Serves the delivery reports that are there and appends them to `into`. Never blocks.
+    pub fn poll(&mut self, into: &mut Vec<Report>) {
+        self.producer.poll(std::time::Duration::ZERO);
+        let mut reports = self.producer.context().0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (slot, outcome) in reports.drain(..) {
+            if let Some((delivery, stamp)) = self.in_flight[slot].take() {
+                self.free.push(slot);
+                into.push(Report { delivery, stamp, outcome });
+            }
+        }
+    }
+
+    /// Outputs that have no report yet.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len() - self.free.len()
+    }
+
+    /// Waits up to `timeout` for reports: the lane's brake when the broker takes less than the lane produces.
+    pub fn wait(&self, timeout: std::time::Duration) {
+        self.producer.poll(timeout);
+    }
+
+    /// Ends this producer, unsent outputs and all, and opens a new one.
+    pub fn replace(&mut self) -> Result<(), KafkaError> {
+        let fresh = self.config.create_with_context(Reports::default())?;
+        let old = std::mem::replace(&mut self.producer, fresh);
+        old.purge(PurgeConfig::default().queue().inflight());
+        self.in_flight.clear();
+        self.free.clear();
+        // Destroying a client waits for its broker threads; a lane must not.
+        std::thread::spawn(move || drop(old));
+        Ok(())
+    }
+}
+
+/// A dead letter's value: the raw bytes, or above the limit their beginning (the SHA-256 of all is in a header).
+pub fn dead_letter_value(value: &[u8]) -> &[u8] {
+    &value[..value.len().min(DEAD_LETTER_BYTES)]
+}
+
+/// Says where the record came from and why it was refused.
+fn dead_letter_headers(topic: &str, output: &Output<'_, BorrowedHeaders>) -> OwnedHeaders {
+    let delivery = output.delivery;
+    let reason = output.refusal.map_or("", |refusal| refusal.code());
+    headers_of(topic, delivery.assignment.partition, delivery.offset, reason, output.value)
+}
+
+/// The headers of a dead letter.
+pub fn headers_of(topic: &str, partition: i32, offset: i64, reason: &str, value: Option<&[u8]>) -> OwnedHeaders {
+    let (partition, offset) = (partition.to_string(), offset.to_string());
+    let mut headers = OwnedHeaders::new()
+        .insert(Header { key: "gavel.topic", value: Some(topic) })
+        .insert(Header { key: "gavel.partition", value: Some(&partition) })
+        .insert(Header { key: "gavel.offset", value: Some(&offset) })
+        .insert(Header { key: "gavel.reason", value: Some(reason) });
+    if let Some(value) = value.filter(|value| value.len() > DEAD_LETTER_BYTES) {
+        let sum: String = Sha256::digest(value).iter().map(|byte| format!("{byte:02x}")).collect();
+        headers = headers.insert(Header { key: "gavel.sha256", value: Some(&sum) });
+    }
+    headers
+}
+

@@ -1,0 +1,449 @@
+//! The lane's thread: the rdkafka shell around `lane::Lane`.
+//!
+//! Invariant: the loop never blocks on anything but the consumer's poll (milliseconds): not on the store, not on the
+//! restorer, not on the control log, not on a full producer. What is slow answers through the mailbox.
+
+use super::context::{LaneContext, Rebalance};
+use super::murmur2;
+use super::outbox::{Outbox, OutputTopics, Report};
+use super::restorer::{Cancel, Job, Restorers};
+use crate::control::ControlFollower;
+use crate::kafka::header_bytes;
+use crate::lane::{Assignment, Effects, HaltReason, Lane, NotTaken, Output, Ready, Recorded, SeekLater, Settings};
+use crate::telemetry::Telemetry;
+use gavel_judge::{ControlLog, Record, Timestamp};
+use gavel_state::{Backend, Batch, Writer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Message};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Records folded between two looks at the mailbox, the group and the acknowledgements.
+const BATCH: usize = 1_000;
+/// Longest wait for a record.
+const IDLE: Duration = Duration::from_millis(5);
+/// Longest wait of a seek; it is a local operation.
+const SEEK: Duration = Duration::from_millis(500);
+/// How often the lane tells telemetry what it holds, takes a new control log, and asks for positions.
+const REPORT: Duration = Duration::from_millis(250);
+/// One in so many acknowledgements is measured.
+const SAMPLE: i64 = 16;
+
+/// What the lane is told from outside.
+pub enum Mail {
+    Restored { assignment: Assignment, outcome: Result<Ready, HaltReason> },
+    Written { assignment: Assignment, boundary: i64, outcome: Result<(), gavel_state::Error> },
+    Consulted { control: Arc<ControlLog>, order: i64 },
+    /// Finish and leave the group.
+    Stop,
+}
+
+/// What a lane is built from.
+pub struct LaneParts {
+    pub index: usize,
+    pub settings: Settings,
+    pub consumer: ClientConfig,
+    pub producer: ClientConfig,
+    pub topics: OutputTopics,
+    pub partitions: i32,
+    pub restorers: Restorers,
+    pub writer: Arc<Writer>,
+    pub control: Arc<ControlFollower>,
+    pub telemetry: Arc<Telemetry>,
+    /// Told the lane's index when the lane ends, whatever the reason.
+    pub ended: Sender<usize>,
+}
+
+/// Why a lane ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the Kafka client refused its configuration: {0}; check the [kafka] section")]
+    Client(#[from] KafkaError),
+    #[error("the consumer cannot go on: {0}; the process must be restarted")]
+    Fatal(String),
+}
+
+/// A running lane.
+pub struct LaneHandle {
+    pub mail: Sender<Mail>,
+    pub thread: std::thread::JoinHandle<Result<(), Error>>,
+}
+
+/// Starts the lane's thread.
+pub fn start(parts: LaneParts) -> std::io::Result<LaneHandle> {
+    let (mail, mailbox) = channel();
+    let own = mail.clone();
+    let name = format!("lane-{}", parts.index);
+    let tell = Ended(parts.ended.clone(), parts.index);
+    let work = move || {
+        let _told_on_drop = tell;
+        run(parts, own, &mailbox).inspect_err(|error| tracing::error!(%error, "lane ended"))
+    };
+    let thread = std::thread::Builder::new().name(name).spawn(work)?;
+    Ok(LaneHandle { mail, thread })
+}
+
+/// Tells that the lane is gone, also when it panics.
+struct Ended(Sender<usize>, usize);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _nobody_waits = self.0.send(self.1);
+    }
+}
+
+/// The effects of the machine on rdkafka, the restorer, the writer and the control log.
+struct Shell<'c> {
+    consumer: &'c BaseConsumer<LaneContext>,
+    topic: String,
+    outbox: Outbox,
+    restorers: Restorers,
+    writer: Arc<Writer>,
+    control: Arc<ControlFollower>,
+    telemetry: Arc<Telemetry>,
+    mail: Sender<Mail>,
+    cancels: BTreeMap<i32, (Assignment, Cancel)>,
+    commits: Vec<(i32, i64)>,
+    /// Timestamp of the record at hand.
+    stamp: i64,
+    stopping: bool,
+    failed: Option<String>,
+}
+
+impl Shell<'_> {
+    fn list(&self, partitions: impl IntoIterator<Item = i32>) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        for partition in partitions {
+            list.add_partition(&self.topic, partition);
+        }
+        list
+    }
+
+    /// Checks the answer of a consumer call; an error there means that the client and the machine disagree.
+    fn check(&mut self, what: &str, answer: Result<(), KafkaError>) {
+        if let Err(error) = answer {
+            tracing::error!(what, %error, "the consumer refused");
+            self.failed.get_or_insert_with(|| format!("{what}: {error}"));
+        }
+    }
+
+    fn send_commits(&mut self) {
+        if self.commits.is_empty() {
+            return;
+        }
+        let mut list = TopicPartitionList::new();
+        for (partition, next) in self.commits.drain(..) {
+            if let Err(error) = list.add_partition_offset(&self.topic, partition, Offset::Offset(next)) {
+                tracing::debug!(partition, next, %error, "not a committable offset");
+            }
+        }
+        if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
+            tracing::debug!(%error, "the lag signal was not committed; the next commit repairs it");
+        }
+    }
+}
+
+impl Effects for Shell<'_> {
+    type Headers = BorrowedHeaders;
+
+    fn produce(&mut self, output: Output<'_, BorrowedHeaders>) -> Result<(), NotTaken> {
+        if let Some(refusal) = output.refusal {
+            self.telemetry.dead_letter(refusal.code());
+        }
+        self.outbox.send(&output, self.stamp)
+    }
+
+    fn pause(&mut self, partition: i32) {
+        let answer = self.consumer.pause(&self.list([partition]));
+        self.check("pause", answer);
+    }
+
+    fn seek(&mut self, partition: i32, offset: i64) -> Result<(), SeekLater> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.topic, partition, Offset::Offset(offset)).map_err(|_| SeekLater)?;
+        let answer = self.consumer.seek_partitions(list, SEEK).map_err(|error| error.to_string()).and_then(|list| {
+            list.elements().iter().try_for_each(|element| element.error()).map_err(|error| error.to_string())
+        });
+        answer.map_err(|error| {
+            tracing::debug!(partition, offset, error, "seek postponed");
+            SeekLater
+        })
+    }
+
+    fn resume(&mut self, partition: i32) {
+        let answer = self.consumer.resume(&self.list([partition]));
+        self.check("resume", answer);
+    }
+
+    fn write(&mut self, assignment: Assignment, backend: Arc<dyn Backend>, batch: Batch) {
+        let (mail, telemetry, boundary) = (self.mail.clone(), Arc::clone(&self.telemetry), batch.meta.boundary);
+        self.writer.submit(backend, batch, move |outcome| {
+            telemetry.epoch(outcome.is_ok());
+            // A lane that is gone does not need to know.
+            let _gone = mail.send(Mail::Written { assignment, boundary, outcome });
+        });
+    }
+
+    fn commit(&mut self, partition: i32, next_offset: i64) {
+        self.commits.push((partition, next_offset));
+    }
+
+    fn unassign(&mut self, partitions: &[i32]) {
+        self.send_commits();
+        if !self.stopping {
+            let answer = self.consumer.incremental_unassign(&self.list(partitions.iter().copied()));
+            self.check("incremental_unassign", answer);
+        }
+    }
+
+    fn restore(&mut self, assignment: Assignment) {
+        let cancel = Cancel::default();
+        self.cancels.insert(assignment.partition, (assignment, cancel.clone()));
+        self.restorers.submit(Job { assignment, cancel, mail: self.mail.clone() });
+    }
+
+    fn cancel_restore(&mut self, assignment: Assignment) {
+        if let Some((_, cancel)) = self.cancels.remove(&assignment.partition).filter(|(of, _)| *of == assignment) {
+            cancel.cancel();
+        }
+    }
+
+    fn consult(&mut self, order: i64) {
+        let mail = self.mail.clone();
+        self.control.consult(order, Box::new(move |control| {
+            let _gone = mail.send(Mail::Consulted { control, order });
+        }));
+    }
+
+    fn replace_producer(&mut self) {
+        self.telemetry.producers_replaced.inc();
+        if let Err(error) = self.outbox.replace() {
+            self.failed.get_or_insert_with(|| format!("a new producer: {error}"));
+        }
+    }
+
+    fn halted(&mut self, partition: i32, reason: &HaltReason) {
+        tracing::error!(partition, code = reason.code(), runbook = format!("docs/runbooks.md#{}", reason.code()), "partition halted: {reason}");
+    }
+}
+
+fn run(parts: LaneParts, mail: Sender<Mail>, mailbox: &Receiver<Mail>) -> Result<(), Error> {
+    let consumer: BaseConsumer<LaneContext> = parts.consumer.create_with_context(LaneContext::default())?;
+    consumer.subscribe(&[&parts.topics.messages])?;
+    let outbox = Outbox::new(parts.producer, parts.topics.clone())?;
+    let shell = Shell {
+        consumer: &consumer,
+        topic: parts.topics.messages,
+        outbox,
+        restorers: parts.restorers,
+        writer: parts.writer,
+        control: Arc::clone(&parts.control),
+        telemetry: Arc::clone(&parts.telemetry),
+        mail,
+        cancels: BTreeMap::new(),
+        commits: Vec::new(),
+        stamp: 0,
+        stopping: false,
+        failed: None,
+    };
+    // Two partitions' worth in flight: above it the lane waits a millisecond for reports before it reads on.
+    let brake = parts.settings.in_flight.saturating_mul(2);
+    let control = parts.control.snapshot();
+    let mut looped = Loop {
+        lane: Lane::new(parts.settings, control),
+        shell,
+        index: parts.index,
+        partitions: parts.partitions,
+        brake,
+        started: Instant::now(),
+        reported: None,
+        joined: false,
+        ended: BTreeSet::new(),
+        reports: Vec::new(),
+    };
+    let outcome = looped.run(mailbox);
+    consumer.context().close();
+    tracing::info!(lane = parts.index, "leaving the group");
+    outcome
+}
+
+struct Loop<'c> {
+    lane: Lane,
+    shell: Shell<'c>,
+    index: usize,
+    partitions: i32,
+    brake: usize,
+    started: Instant,
+    reported: Option<Instant>,
+    joined: bool,
+    /// Partitions whose end was reached since the last look at positions.
+    ended: BTreeSet<i32>,
+    reports: Vec<Report>,
+}
+
+impl Loop<'_> {
+    fn run(&mut self, mailbox: &Receiver<Mail>) -> Result<(), Error> {
+        loop {
+            while let Ok(mail) = mailbox.try_recv() {
+                self.receive(mail);
+            }
+            self.rebalance()?;
+            self.acknowledge();
+            let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+            self.lane.tick(&mut self.shell, now);
+            self.shell.send_commits();
+            self.report();
+            if let Some(reason) = self.shell.failed.take() {
+                return Err(Error::Fatal(reason));
+            }
+            if self.shell.stopping && self.lane.drained() {
+                return Ok(());
+            }
+            self.consume()?;
+        }
+    }
+
+    fn receive(&mut self, mail: Mail) {
+        let (lane, shell) = (&mut self.lane, &mut self.shell);
+        match mail {
+            Mail::Restored { assignment, outcome } => lane.restored(shell, assignment, outcome),
+            Mail::Written { assignment, boundary, outcome } => lane.written(shell, assignment, boundary, outcome),
+            Mail::Consulted { control, order } => lane.consulted(shell, control, order),
+            Mail::Stop => {
+                shell.stopping = true;
+                lane.shut_down(shell);
+            }
+        }
+    }
+
+    fn rebalance(&mut self) -> Result<(), Error> {
+        for rebalance in self.shell.consumer.context().take() {
+            self.joined = true;
+            match rebalance {
+                Rebalance::Assigned(partitions) => {
+                    tracing::info!(lane = self.index, ?partitions, "assigned");
+                    self.shell.telemetry.rebalance("assigned");
+                    self.lane.assigned(&mut self.shell, &partitions);
+                    if self.shell.stopping {
+                        self.lane.shut_down(&mut self.shell);
+                    }
+                }
+                Rebalance::Revoked(partitions) => {
+                    tracing::info!(lane = self.index, ?partitions, "revoked");
+                    self.shell.telemetry.rebalance("revoked");
+                    self.lane.revoked(&mut self.shell, &partitions);
+                }
+                Rebalance::Lost(partitions) => {
+                    tracing::warn!(lane = self.index, ?partitions, "lost: another member judges them already");
+                    self.shell.telemetry.rebalance("lost");
+                    self.lane.lost(&mut self.shell, &partitions);
+                }
+                Rebalance::Joined => {}
+                Rebalance::Failed(error) => return Err(Error::Fatal(error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn acknowledge(&mut self) {
+        let mut reports = std::mem::take(&mut self.reports);
+        self.shell.outbox.poll(&mut reports);
+        let wall = if reports.is_empty() { 0 } else { wall_ms() };
+        for report in reports.drain(..) {
+            match report.outcome {
+                Ok(at) => {
+                    if report.delivery.offset % SAMPLE == 0 && report.stamp > 0 {
+                        self.shell.telemetry.verdict_delay.observe((wall - report.stamp).max(0) as f64 / 1000.0);
+                    }
+                    self.lane.acked(&mut self.shell, report.delivery, at);
+                }
+                Err(error) => {
+                    let (partition, offset) = (report.delivery.assignment.partition, report.delivery.offset);
+                    tracing::error!(partition, offset, %error, "an output was not delivered; this lane's partitions restore with a new producer");
+                    self.lane.delivery_failed(&mut self.shell, report.delivery, &error.to_string());
+                    // The rest are reports of the producer that has just ended.
+                    break;
+                }
+            }
+        }
+        reports.clear();
+        self.reports = reports;
+    }
+
+    fn consume(&mut self) -> Result<(), Error> {
+        if self.shell.outbox.in_flight() > self.brake {
+            self.shell.outbox.wait(Duration::from_millis(1));
+            return Ok(());
+        }
+        let mut wait = IDLE;
+        let consumer = self.shell.consumer;
+        for _ in 0..BATCH {
+            match consumer.poll(wait) {
+                None => break,
+                Some(Ok(message)) => self.judge(&message),
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    self.ended.insert(partition);
+                }
+                Some(Err(KafkaError::MessageConsumptionFatal(error))) => return Err(Error::Fatal(error.to_string())),
+                Some(Err(error)) => tracing::warn!(lane = self.index, %error, "consumer"),
+            }
+            wait = Duration::ZERO;
+        }
+        Ok(())
+    }
+
+    fn judge(&mut self, message: &BorrowedMessage<'_>) {
+        let record = record_of(message);
+        self.shell.stamp = if let Timestamp::LogAppend(at) = record.timestamp { at } else { 0 };
+        match self.lane.record(&mut self.shell, message.partition(), &record, message.headers()) {
+            Recorded::Judged { action, code, .. } => {
+                self.shell.telemetry.judged(action, code);
+                if record.key.is_some_and(|key| murmur2::partition_of(key, self.partitions) != message.partition()) {
+                    self.shell.telemetry.misrouted.inc();
+                }
+            }
+            Recorded::Ignored => {}
+        }
+    }
+
+    /// Tells telemetry what the lane holds, and the lane how far the consumer is where it met an end.
+    fn report(&mut self) {
+        if self.reported.is_some_and(|at| at.elapsed() < REPORT) {
+            return;
+        }
+        self.reported = Some(Instant::now());
+        if !self.ended.is_empty()
+            && let Ok(positions) = self.shell.consumer.position()
+        {
+            for element in positions.elements() {
+                if !self.ended.contains(&element.partition()) {
+                    continue;
+                }
+                let position = if let Offset::Offset(at) = element.offset() { Some(at) } else { None };
+                self.lane.reached_end(&mut self.shell, element.partition(), position);
+            }
+            self.ended.clear();
+        }
+        self.lane.control(self.shell.control.snapshot());
+        self.shell.telemetry.lane(self.index, self.joined, self.lane.view());
+    }
+}
+
+/// A Kafka record as the fold sees it.
+pub fn record_of<'a>(message: &'a BorrowedMessage<'_>) -> Record<'a> {
+    let timestamp = match message.timestamp() {
+        rdkafka::Timestamp::NotAvailable => Timestamp::Missing,
+        rdkafka::Timestamp::CreateTime(at) => Timestamp::Create(at),
+        rdkafka::Timestamp::LogAppendTime(at) => Timestamp::LogAppend(at),
+    };
+    let headers_len = message.headers().map_or(0, |_| header_bytes(message));
+    Record { offset: message.offset(), timestamp, key: message.key(), value: message.payload(), headers_len }
+}
+
+fn wall_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,194 @@
+//! The restorer's world on Kafka and on disk.
+
+use super::outbox::{Outbox, OutputTopics, Report};
+use super::restorer::Cancel;
+use super::thread::record_of;
+use crate::config::Config;
+use crate::control::ControlFollower;
+use crate::kafka::{BrokerError, Cluster, LogReader, producer_config};
+use crate::lane::{Assignment, Delivery, HaltReason, Kind, Output};
+use crate::restore::{Interrupted, LogBounds, VerdictTail, Visitor, World};
+use crate::telemetry::Telemetry;
+use gavel_judge::{ControlLog, Record};
+use gavel_schemas::{Refusal, peek_verdict_identity};
+use gavel_state::{Backend, Identity, Shared, Store};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// How long a restore bears a silent broker before it starts over.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often the progress of a long fold is logged.
+const PROGRESS: Duration = Duration::from_secs(5);
+/// How often a wait looks whether the restore is still wanted.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long one wait for acknowledgements lasts before cancellation is looked at.
+const ACK: Duration = Duration::from_millis(5);
+
+/// What all restores of a process share.
+pub struct WorldParts {
+    pub config: Config,
+    pub control: Arc<ControlFollower>,
+    pub store: Shared,
+    pub telemetry: Arc<Telemetry>,
+    /// Bytes of contexts that one partition may hold in memory.
+    pub context_bytes: usize,
+}
+
+/// One restore.
+pub struct KafkaWorld {
+    parts: Arc<WorldParts>,
+    partition: i32,
+    cancel: Cancel,
+    outbox: Option<Outbox>,
+    started: Instant,
+    told: Instant,
+}
+
+impl KafkaWorld {
+    pub fn new(parts: Arc<WorldParts>, partition: i32, cancel: Cancel) -> KafkaWorld {
+        let now = Instant::now();
+        KafkaWorld { parts, partition, cancel, outbox: None, started: now, told: now }
+    }
+
+    fn wanted(&self) -> Result<(), Interrupted> {
+        if self.cancel.is_cancelled() { Err(Interrupted::Cancelled) } else { Ok(()) }
+    }
+
+    fn reader(&self, topic: &str) -> Result<LogReader, Interrupted> {
+        Ok(LogReader::open(&self.parts.config, topic, self.partition)?.with_patience(PATIENCE))
+    }
+
+    /// Serves delivery reports; a failed one ends this attempt and its producer.
+    fn poll_outbox(&mut self) -> Result<(), Interrupted> {
+        let Some(outbox) = self.outbox.as_mut() else { return Ok(()) };
+        let mut reports: Vec<Report> = Vec::new();
+        outbox.poll(&mut reports);
+        for report in reports {
+            report.outcome.map_err(|error| Interrupted::Retry(format!("dead letter of offset {}: {error}", report.delivery.offset)))?;
+        }
+        Ok(())
+    }
+}
+
+impl World for KafkaWorld {
+    fn control(&mut self) -> Result<Arc<ControlLog>, Interrupted> {
+        // No order has this number: the question is only for the end.
+        let (answered, answer) = mpsc::sync_channel(1);
+        self.parts.control.consult(i64::MAX, Box::new(move |control| drop(answered.send(control))));
+        loop {
+            self.wanted()?;
+            match answer.recv_timeout(LOOK) {
+                Ok(control) => return Ok(control),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(Interrupted::Cancelled),
+            }
+        }
+    }
+
+    fn bounds(&mut self) -> Result<LogBounds, Interrupted> {
+        let messages = &self.parts.config.topics.messages;
+        let layout = Cluster::with_patience(&self.parts.config, PATIENCE)?.require(messages)?;
+        let bounds = self.reader(messages)?.bounds()?;
+        Ok(LogBounds { start: bounds.start, end: bounds.end, partitions: layout.partitions })
+    }
+
+    fn store(&mut self, identity: &Identity) -> Result<Arc<dyn Backend>, Interrupted> {
+        let dir = partition_dir(&self.parts.config.run.data_dir, self.partition);
+        match Store::open(&dir, identity, &self.parts.store) {
+            Ok(store) => Ok(Arc::new(store)),
+            Err(gavel_state::Error::WrongIdentity { found, .. }) => {
+                let (stored, opened) = (found.log_id, identity.log_id.clone());
+                Err(Interrupted::Halt(HaltReason::OtherLog { stored, opened }))
+            }
+            Err(error) if error.is_corrupt() => {
+                let aside = quarantine(&dir)?;
+                tracing::error!(partition = self.partition, %error, aside = %aside.display(), "the store is corrupt; it is set aside and rebuilt from the log");
+                Ok(Arc::new(Store::open(&dir, identity, &self.parts.store)?))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn verdict_tail(&mut self, log_id: &str) -> Result<VerdictTail, Interrupted> {
+        let mut reader = self.reader(&self.parts.config.topics.verdicts)?;
+        let bounds = reader.bounds()?;
+        let depth = i64::try_from(self.parts.config.run.tail_scan).unwrap_or(i64::MAX);
+        let mut tail = VerdictTail { newest: None, end: bounds.end };
+        reader.start(bounds.end.saturating_sub(depth).max(bounds.start));
+        while let Some(message) = reader.read_to(bounds.end)? {
+            let identity = rdkafka::Message::payload(&message).map(peek_verdict_identity);
+            if let Some(Ok(identity)) = identity
+                && identity.log_id == log_id
+                && identity.source_partition == self.partition
+            {
+                tail.newest = tail.newest.max(Some(identity.source_offset));
+            }
+        }
+        Ok(tail)
+    }
+
+    fn read(&mut self, from: i64, to: i64, visit: Visitor<'_>) -> Result<(), Interrupted> {
+        let mut reader = self.reader(&self.parts.config.topics.messages)?;
+        reader.start(from);
+        while let Some(message) = reader.read_to(to + 1)? {
+            self.wanted()?;
+            visit(self, &record_of(&message))?;
+            self.poll_outbox()?;
+        }
+        Ok(())
+    }
+
+    fn dead_letter(&mut self, record: &Record<'_>, key_kept: bool, refusal: Refusal) -> Result<(), Interrupted> {
+        let outbox = match &mut self.outbox {
+            Some(outbox) => outbox,
+            empty => {
+                let topics = OutputTopics::of(&self.parts.config.topics);
+                empty.insert(Outbox::new(producer_config(&self.parts.config), topics).map_err(|error| Interrupted::Retry(error.to_string()))?)
+            }
+        };
+        let assignment = Assignment { partition: self.partition, generation: 0 };
+        let delivery = Delivery { assignment, kind: Kind::DeadLetter, offset: record.offset };
+        let key = if key_kept { record.key } else { None };
+        let output = Output { delivery, key, value: record.value, headers: None, refusal: Some(refusal) };
+        self.parts.telemetry.dead_letter(refusal.code());
+        outbox.send(&output, 0).map_err(|error| Interrupted::Retry(error.to_string()))
+    }
+
+    fn flush(&mut self) -> Result<(), Interrupted> {
+        while let Some(outbox) = self.outbox.as_ref().filter(|outbox| outbox.in_flight() > 0) {
+            self.wanted()?;
+            outbox.wait(ACK);
+            self.poll_outbox()?;
+        }
+        Ok(())
+    }
+
+    fn progress(&mut self, at: i64, to: i64) {
+        if self.told.elapsed() >= PROGRESS {
+            self.told = Instant::now();
+            let seconds = self.started.elapsed().as_secs();
+            tracing::info!(partition = self.partition, at, to, seconds, "restoring");
+        }
+    }
+}
+
+/// Where a partition's store lives.
+pub fn partition_dir(data_dir: &Path, partition: i32) -> PathBuf {
+    data_dir.join(format!("partition-{partition}"))
+}
+
+/// Moves a broken store aside; nothing is deleted.
+fn quarantine(dir: &Path) -> Result<PathBuf, Interrupted> {
+    let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    let aside = dir.with_extension(format!("corrupt-{at}"));
+    std::fs::rename(dir, &aside).map_err(|error| Interrupted::Retry(format!("set {} aside: {error}", dir.display())))?;
+    Ok(aside)
+}
+
+impl From<BrokerError> for Interrupted {
+    fn from(error: BrokerError) -> Interrupted {
+        Interrupted::Retry(format!("{error}; {}", error.next_step()))
+    }
+}

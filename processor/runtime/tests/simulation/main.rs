@@ -1,0 +1,393 @@
+//! Seeded schedules of crashes, delays, moves, zombies and failures against the lane machine, the restore procedure, the
+//! fold and the memory that run in production. No broker, no clock, no threads: a seed gives one run, on every machine.
+//!
+//! `GAVEL_SIM_SEEDS=100000 cargo test --release -p gavel-runtime --features seeded-bugs --test simulation` runs more;
+//! `GAVEL_SIM_SEED=17` replays one.
+
+mod cluster;
+mod process;
+mod workload;
+mod world;
+
+use cluster::{Appended, Cluster, Rng};
+use gavel_judge::{Fold, MemoryContexts, PartitionState, Patience, Step, context_expired};
+use gavel_runtime::lane::{HaltReason, SeededBug};
+use gavel_runtime::restore::MemoryOfPartition;
+use gavel_state::{Backend, Identity, Memory, MemoryStore, Meta};
+use process::Process;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use workload::{LOG_ID, Workload};
+
+const PARTITIONS: i32 = 3;
+const PROCESSES: usize = 3;
+const FAULTY_STEPS: usize = 2_500;
+const HEALING_STEPS: usize = 200_000;
+
+struct Simulation {
+    cluster: Cluster,
+    processes: Vec<Process>,
+    rng: Rng,
+    workload: Workload,
+    /// Partitions on their way to another process.
+    moves: BTreeMap<i32, usize>,
+}
+
+/// What a run did, so that a run in which nothing happened cannot pass.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Tally {
+    records: usize,
+    duplicates: usize,
+    refused: usize,
+    crashes: usize,
+    zombies: usize,
+    moves: usize,
+    fingerprint: u64,
+}
+
+impl Simulation {
+    fn new(seed: u64, bug: Option<SeededBug>) -> Simulation {
+        let mut cluster = Cluster::new(PARTITIONS);
+        let workload = Workload::new(&mut cluster);
+        let mut processes: Vec<Process> = (0..PROCESSES).map(|_| Process::start(&cluster, bug)).collect();
+        for partition in 0..PARTITIONS {
+            let owner = partition as usize % PROCESSES;
+            cluster.owner.insert(partition, owner);
+            processes[owner].assign(partition);
+        }
+        Simulation { cluster, processes, rng: Rng(seed), workload, moves: BTreeMap::new() }
+    }
+
+    fn run(mut self) -> Result<Tally, String> {
+        let mut tally = Tally::default();
+        for _ in 0..FAULTY_STEPS {
+            self.cluster.now += self.rng.below(2_000) as i64;
+            match self.rng.below(400) {
+                0..=99 => self.workload.step(&mut self.cluster, &mut self.rng),
+                100 => tally.crashes += usize::from(self.crash()),
+                101 => tally.zombies += usize::from(self.make_zombie()),
+                102 | 103 => self.wake(),
+                104 | 105 => tally.moves += usize::from(self.move_one()),
+                106 => self.append_as_zombie(),
+                _ => self.step(true),
+            }
+        }
+        self.heal()?;
+        self.check(&mut tally)?;
+        Ok(tally)
+    }
+
+    fn running(&self) -> Vec<usize> {
+        (0..PROCESSES).filter(|index| !self.processes[*index].zombie).collect()
+    }
+
+    fn step(&mut self, faults: bool) {
+        let Some(&index) = self.rng.pick(&self.running()) else { return };
+        self.processes[index].step(&mut self.cluster, &mut self.rng, faults);
+        for partition in std::mem::take(&mut self.processes[index].io.unassigned) {
+            let target = self.moves.remove(&partition).unwrap_or(index);
+            self.give(partition, target);
+        }
+    }
+
+    fn give(&mut self, partition: i32, to: usize) {
+        let running = self.running();
+        let to = if running.contains(&to) { to } else { *self.rng.pick(&running).unwrap_or(&to) };
+        self.cluster.owner.insert(partition, to);
+        self.processes[to].assign(partition);
+    }
+
+    fn owned(&self, index: usize) -> Vec<i32> {
+        self.cluster.owner.iter().filter(|(_, owner)| **owner == index).map(|(partition, _)| *partition).collect()
+    }
+
+    fn move_one(&mut self) -> bool {
+        let partition = self.rng.below(PARTITIONS as usize) as i32;
+        let from = self.cluster.owner[&partition];
+        let to = self.rng.below(PROCESSES);
+        if from == to || self.moves.contains_key(&partition) || self.processes[from].zombie {
+            return false;
+        }
+        self.moves.insert(partition, to);
+        let process = &mut self.processes[from];
+        process.lane.revoked(&mut process.io, &[partition]);
+        true
+    }
+
+    fn crash(&mut self) -> bool {
+        let index = self.rng.below(PROCESSES);
+        self.processes[index].crash(&self.cluster, &mut self.rng);
+        if self.rng.once_in(4) {
+            self.processes[index].lose_disk();
+        }
+        for partition in self.owned(index) {
+            self.moves.remove(&partition);
+            let to = self.rng.below(PROCESSES);
+            self.give(partition, to);
+        }
+        true
+    }
+
+    /// The process stops (SIGSTOP, a long pause); the group gives its partitions away.
+    fn make_zombie(&mut self) -> bool {
+        let running = self.running();
+        if running.len() < 2 {
+            return false;
+        }
+        let Some(&index) = self.rng.pick(&running) else { return false };
+        self.processes[index].zombie = true;
+        for partition in self.owned(index) {
+            self.moves.remove(&partition);
+            let to = self.rng.below(PROCESSES);
+            self.give(partition, to);
+        }
+        true
+    }
+
+    /// A zombie goes on for a while as if nothing had happened, until the group tells it.
+    fn wake(&mut self) {
+        let Some(index) = (0..PROCESSES).find(|index| self.processes[*index].zombie) else { return };
+        let committed = self.cluster.committed.clone();
+        let process = &mut self.processes[index];
+        for _ in 0..self.rng.below(30) {
+            process.step(&mut self.cluster, &mut self.rng, true);
+        }
+        // The group fences a zombie's commits.
+        self.cluster.committed = committed;
+        process.io.unassigned.clear();
+        let lost = process.assigned();
+        process.lose(&lost);
+        process.zombie = false;
+    }
+
+    /// What a zombie's client had sent before may arrive at any time.
+    fn append_as_zombie(&mut self) {
+        for process in self.processes.iter_mut().filter(|process| process.zombie) {
+            process.append_late(&mut self.cluster, &mut self.rng);
+        }
+    }
+
+    fn heal(&mut self) -> Result<(), String> {
+        while self.processes.iter().any(|process| process.zombie) {
+            self.wake();
+        }
+        for _ in 0..HEALING_STEPS {
+            self.step(false);
+            if let Some((partition, reason)) = self.processes.iter().flat_map(|process| &process.io.halted).find(|(_, reason)| is_defect(reason)) {
+                return Err(format!("partition {partition} halted: {reason}"));
+            }
+            self.unhalt();
+            let settled = self.processes.iter().all(|process| process.settled(&self.cluster)) && self.moves.is_empty();
+            if settled {
+                return Ok(());
+            }
+        }
+        let views: Vec<_> = self.processes.iter().map(|process| process.lane.view()).collect();
+        Err(format!("not settled after {HEALING_STEPS} steps: {views:?}"))
+    }
+
+    /// The same simulated failure twice at one place halts a partition, as it should; its operator restarts it.
+    fn unhalt(&mut self) {
+        for index in 0..PROCESSES {
+            if !std::mem::take(&mut self.processes[index].io.halted).is_empty() {
+                self.processes[index].crash(&self.cluster, &mut self.rng);
+                for partition in self.owned(index) {
+                    self.moves.remove(&partition);
+                    self.give(partition, index);
+                }
+            }
+        }
+    }
+
+    fn check(&self, tally: &mut Tally) -> Result<(), String> {
+        for partition in 0..PARTITIONS {
+            let reference = Reference::fold(&self.cluster, partition);
+            check_outputs("verdict", partition, &self.cluster.verdicts[&partition], &reference.verdicts, tally)?;
+            check_order(partition, &self.cluster.verdicts[&partition])?;
+            check_outputs("dead letter", partition, &self.cluster.dead_letters[&partition], &reference.dead_letters, tally)?;
+            tally.records += reference.verdicts.len();
+            tally.refused += reference.dead_letters.len();
+            let owner = &self.processes[self.cluster.owner[&partition]];
+            let store = owner.store(partition).ok_or(format!("partition {partition} has no store"))?;
+            let found = digest_of(store.as_ref()).map_err(|error| format!("partition {partition}: {error}"))?;
+            if found != reference.digest {
+                return Err(format!("partition {partition}: the state differs from that of a straight fold"));
+            }
+            for byte in found {
+                tally.fingerprint = tally.fingerprint.wrapping_mul(31).wrapping_add(u64::from(byte));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_defect(reason: &HaltReason) -> bool {
+    !matches!(reason, HaltReason::Delivery { .. } | HaltReason::Store { .. })
+}
+
+/// Every expected output is there, every copy has its bytes, and there is nothing else.
+fn check_outputs(what: &str, partition: i32, found: &[Appended], expected: &BTreeMap<i64, Appended>, tally: &mut Tally) -> Result<(), String> {
+    let mut seen: BTreeMap<i64, usize> = BTreeMap::new();
+    for output in found {
+        if expected.get(&output.source_offset) != Some(output) {
+            return Err(format!("partition {partition}: {what} of offset {} differs from that of a straight fold", output.source_offset));
+        }
+        *seen.entry(output.source_offset).or_default() += 1;
+    }
+    if let Some(missing) = expected.keys().find(|offset| !seen.contains_key(offset)) {
+        return Err(format!("partition {partition}: {what} of offset {missing} is missing"));
+    }
+    tally.duplicates += found.len() - seen.len();
+    Ok(())
+}
+
+fn check_order(partition: i32, found: &[Appended]) -> Result<(), String> {
+    let mut newest = -1;
+    let mut seen = std::collections::BTreeSet::new();
+    for output in found {
+        if seen.insert(output.source_offset) {
+            if output.source_offset < newest {
+                return Err(format!("partition {partition}: the first verdict of offset {} follows that of {newest}", output.source_offset));
+            }
+            newest = output.source_offset;
+        }
+    }
+    Ok(())
+}
+
+/// One straight fold of a partition, in memory, with the whole control log.
+struct Reference {
+    verdicts: BTreeMap<i64, Appended>,
+    dead_letters: BTreeMap<i64, Appended>,
+    digest: [u8; 32],
+}
+
+impl Reference {
+    fn fold(cluster: &Cluster, partition: i32) -> Reference {
+        let control = cluster.control_up_to(cluster.control.len());
+        let mut fold = Fold::new(LOG_ID, partition, true, PartitionState::default(), &control).expect("no policy is active yet");
+        let store: Arc<MemoryStore> = Arc::default();
+        let mut memory = Memory::new(Arc::clone(&store) as Arc<dyn Backend>, usize::MAX / 2);
+        let (mut verdicts, mut dead_letters) = (BTreeMap::new(), BTreeMap::new());
+        for source in &cluster.messages[&partition].records {
+            let record = source.as_record();
+            let ruling = loop {
+                match fold.step(&record, &control, Patience::Refuse, &mut MemoryOfPartition(&mut memory)).expect("memory does not fail") {
+                    Step::Verdict(ruling) => break (ruling.verdict.to_vec(), ruling.key_kept, ruling.dead_letter),
+                    Step::Await { order } => control.compile_order(order),
+                    Step::Halt(reason) => panic!("the reference halted: {reason:?}"),
+                }
+            };
+            let (verdict, key_kept, refusal) = ruling;
+            let key = source.key.clone().filter(|_| key_kept);
+            verdicts.insert(source.offset, Appended { source_offset: source.offset, key: key.clone(), value: Some(verdict), reason: None });
+            if let Some(refusal) = refusal {
+                let letter = Appended { source_offset: source.offset, key, value: source.value.clone(), reason: Some(refusal.code()) };
+                dead_letters.insert(source.offset, letter);
+            }
+        }
+        let identity = Identity { log_id: LOG_ID.to_owned(), partition };
+        let end = cluster.messages[&partition].end;
+        memory.begin_epoch(Meta { identity, boundary: end - 1, verdict_end: 0, state: fold.state().to_bytes() });
+        memory.freeze(usize::MAX);
+        store.commit(&memory.take_batch().expect("complete")).expect("memory does not fail");
+        let digest = digest_of(store.as_ref()).expect("memory does not fail");
+        Reference { verdicts, dead_letters, digest }
+    }
+}
+
+fn digest_of(backend: &dyn Backend) -> Result<[u8; 32], gavel_state::Error> {
+    let clock = backend.meta()?.and_then(|meta| PartitionState::from_bytes(&meta.state).ok()).map_or(0, |state| state.clock());
+    gavel_state::digest(backend, clock, &context_expired)
+}
+
+fn seeds(default: u64) -> std::ops::Range<u64> {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    match number("GAVEL_SIM_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("GAVEL_SIM_SEEDS").unwrap_or(default),
+    }
+}
+
+#[test]
+fn every_schedule_ends_with_the_verdicts_and_the_state_of_a_straight_fold() {
+    let mut total = Tally::default();
+    let range = seeds(3_000);
+    for seed in range.clone() {
+        match Simulation::new(seed, None).run() {
+            Ok(tally) => {
+                total.records += tally.records;
+                total.duplicates += tally.duplicates;
+                total.refused += tally.refused;
+                total.crashes += tally.crashes;
+                total.zombies += tally.zombies;
+                total.moves += tally.moves;
+            }
+            Err(problem) => panic!("seed {seed}: {problem}\nreplay: GAVEL_SIM_SEED={seed} cargo test --release -p gavel-runtime --features seeded-bugs --test simulation every_schedule"),
+        }
+    }
+    println!("{} seeds: {total:?}", range.end - range.start);
+    if range.end - range.start > 100 {
+        assert!(total.records > 10_000 && total.duplicates > 100 && total.refused > 100, "the schedules did nothing: {total:?}");
+        assert!(total.crashes > 100 && total.zombies > 100 && total.moves > 100, "the schedules broke nothing: {total:?}");
+    }
+}
+
+#[test]
+fn a_seed_replays_identically() {
+    for seed in [3, 11, 12_345] {
+        let first = Simulation::new(seed, None).run();
+        assert_eq!(first, Simulation::new(seed, None).run());
+        assert!(first.is_ok(), "{first:?}");
+    }
+}
+
+fn caught(bug: SeededBug) -> Option<(u64, String)> {
+    (0..500).find_map(|seed| Simulation::new(seed, Some(bug)).run().err().map(|problem| (seed, problem)))
+}
+
+#[test]
+fn restarting_from_the_committed_offset_is_caught() {
+    assert!(caught(SeededBug::RestartFromCommitted).is_some());
+}
+
+#[test]
+fn writing_state_ahead_of_its_verdicts_is_caught() {
+    assert!(caught(SeededBug::StateAheadOfVerdicts).is_some());
+}
+
+#[test]
+fn folding_a_dead_letter_silently_is_caught() {
+    let (_, problem) = caught(SeededBug::SilentDeadLetter).expect("caught");
+    assert!(problem.contains("dead letter"), "{problem}");
+}
+
+#[test]
+fn the_contexts_of_the_fold_reach_the_memory_of_tests_too() {
+    // MemoryContexts (file mode) and Memory (lanes) are two homes of one thing: the same bytes under the same keys.
+    let mut contexts = MemoryContexts::default();
+    let store: Arc<MemoryStore> = Arc::default();
+    let mut memory = Memory::new(store as Arc<dyn Backend>, 1 << 20);
+    let mut cluster = Cluster::new(1);
+    let mut workload = Workload::new(&mut cluster);
+    let mut rng = Rng(5);
+    for _ in 0..400 {
+        workload.step(&mut cluster, &mut rng);
+    }
+    let control = cluster.control_up_to(cluster.control.len());
+    let mut folds = [0, 1].map(|_| Fold::new(LOG_ID, 0, true, PartitionState::default(), &control).expect("no policy yet"));
+    for source in &cluster.messages[&0].records {
+        let record = source.as_record();
+        let verdicts = loop {
+            let [first, second] = &mut folds;
+            let first = first.step(&record, &control, Patience::Refuse, &mut contexts).expect("never fails");
+            let second = second.step(&record, &control, Patience::Refuse, &mut MemoryOfPartition(&mut memory)).expect("never fails");
+            match (first, second) {
+                (Step::Verdict(first), Step::Verdict(second)) => break (first.verdict.to_vec(), second.verdict.to_vec()),
+                (Step::Await { order }, _) => control.compile_order(order),
+                _ => panic!("halted"),
+            }
+        };
+        assert_eq!(verdicts.0, verdicts.1);
+    }
+}
