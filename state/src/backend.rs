@@ -1,0 +1,23 @@
+//! Where batches end up.
+
+use crate::batch::Batch;
+use crate::error::Error;
+use crate::meta::Meta;
+
+/// Durable state of one partition, shared by the lane, which reads, and the writer, which commits.
+///
+/// Promise: after any crash it holds exactly the commits up to some point, whole and in order. How many of the newest are
+/// lost may depend on the crash; that costs nothing but time, because the log is folded again from the boundary found.
+pub trait Backend: Send + Sync {
+    /// `None` before the first commit.
+    fn meta(&self) -> Result<Option<Meta>, Error>;
+
+    /// Replaces `into` by the value of `key`; false, and an empty `into`, if there is none.
+    fn get(&self, key: &[u8], into: &mut Vec<u8>) -> Result<bool, Error>;
+
+    /// Applies the batch. After an error the backend takes no further commit: reopen it.
+    fn commit(&self, batch: &Batch) -> Result<(), Error>;
+
+    /// Visits every context in key order, all of one moment, and gives the [`Meta`] of that same moment.
+    fn scan(&self, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<Option<Meta>, Error>;
+}

@@ -1,0 +1,83 @@
+//! How RocksDB is set up: strict about what it reads, and cheap enough for 64 partitions in one process.
+
+use rocksdb::{
+    BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, LogLevel, Options,
+    WriteBufferManager,
+};
+
+/// Memtable of one partition. A lone partition flushes when it is full; many share what [`Shared`] grants.
+const MEMTABLE_BYTES: usize = 4 << 20;
+/// Memtables grow by this much: an idle partition holds one such piece.
+const MEMTABLE_PIECE_BYTES: usize = 64 << 10;
+const BLOCK_BYTES: usize = 8 << 10;
+/// One lookup of an absent key in a hundred reads a block in vain.
+const BLOOM_BITS_PER_KEY: f64 = 10.0;
+/// RocksDB's own text log, of which one old file is kept.
+const LOG_BYTES: usize = 1 << 20;
+
+/// What all partitions of a process share: the cache of blocks read, and the memory of what is not flushed yet.
+#[derive(Clone)]
+pub struct Shared {
+    cache: Cache,
+    memtables: WriteBufferManager,
+}
+
+impl Shared {
+    /// `cache_bytes`: blocks, indexes and filters read from disk; too small, and every miss of a hot context reads and
+    /// decompresses a block. `write_buffer_bytes`: memtables of all partitions together; when nine tenths are used the
+    /// partition written to is flushed, so too small makes many small files, and too large makes replay at opening longer.
+    pub fn new(cache_bytes: usize, write_buffer_bytes: usize) -> Shared {
+        Shared {
+            cache: Cache::new_lru_cache(cache_bytes),
+            // No stalls: one writer thread serves all partitions, and the bound is worth less than their progress.
+            memtables: WriteBufferManager::new_write_buffer_manager(write_buffer_bytes, false),
+        }
+    }
+}
+
+pub fn of_a_store(shared: &Shared) -> Options {
+    let mut options = verifying_logs();
+    options.create_if_missing(true);
+    options.set_paranoid_checks(true);
+    // Replays a log up to the first record that is torn or missing, and nothing after it.
+    options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+    // Opens every file at once: one that is missing or torn is found now, not in the middle of a fold.
+    options.set_max_open_files(-1);
+
+    options.set_write_buffer_manager(&shared.memtables);
+    options.set_write_buffer_size(MEMTABLE_BYTES);
+    options.set_arena_block_size(MEMTABLE_PIECE_BYTES);
+    options.set_manifest_preallocation_size(MEMTABLE_PIECE_BYTES);
+    options.set_compression_type(DBCompressionType::Lz4);
+    options.set_block_based_table_factory(&tables(shared));
+    options.set_max_background_jobs(2);
+    options.set_max_file_opening_threads(2);
+    options.set_bytes_per_sync(1 << 20);
+
+    options.set_log_level(LogLevel::Warn);
+    options.set_max_log_file_size(LOG_BYTES);
+    options.set_keep_log_file_num(2);
+    options.set_stats_dump_period_sec(0);
+    options.set_stats_persist_period_sec(0);
+    options
+}
+
+/// The one option that only a string can set. Both names are known to the RocksDB that is linked in, so the fallback is
+/// never taken; `a_hole_between_two_logs_is_never_skipped` would notice.
+fn verifying_logs() -> Options {
+    Options::default()
+        .get_options_from_string("track_and_verify_wals=true")
+        .unwrap_or_default()
+}
+
+fn tables(shared: &Shared) -> BlockBasedOptions {
+    let mut tables = BlockBasedOptions::default();
+    tables.set_block_cache(&shared.cache);
+    tables.set_block_size(BLOCK_BYTES);
+    tables.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
+    // Indexes and filters count against the cache, so that memory stays bounded whatever the number of users.
+    tables.set_cache_index_and_filter_blocks(true);
+    tables.set_cache_index_and_filter_blocks_with_high_priority(true);
+    tables.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    tables
+}
