@@ -25,6 +25,7 @@ USERS = 20_000
 ZIPF_EXPONENT = 0.8
 ZIPF_SHIFT = 120  # flattens the head: without it a handful of users would be all there is
 SENT_AT = 1_700_000_000_000
+TICK = 0.01  # seconds; the pace is even to this grain
 
 # Plain words without digits, single letters or runs of letters, which a normaliser would touch.
 WORDS = (
@@ -232,7 +233,7 @@ def hash_of(name):
 
 
 def send(bootstrap, topic, records, count, seconds):
-    """Sends at an even pace; returns how many were acknowledged."""
+    """Sends at an even pace, never ahead of it by more than a tick; returns how many were acknowledged."""
     producer = Producer(
         {
             "bootstrap.servers": bootstrap,
@@ -254,17 +255,16 @@ def send(bootstrap, topic, records, count, seconds):
 
     began = time.monotonic()
     for number, (key, value, headers) in enumerate(records):
-        due = began + seconds * number / count
-        while (ahead := due - time.monotonic()) > 0:
-            producer.poll(min(ahead, 0.01))
+        ahead = began + seconds * number / count - time.monotonic()
+        if ahead > TICK:
+            producer.poll(0)
+            time.sleep(ahead)
         while True:
             try:
                 producer.produce(topic, value, key, headers=headers or None, on_delivery=delivered)
                 break
             except BufferError:
                 producer.poll(0.05)
-        if number % 64 == 0:
-            producer.poll(0)
     producer.flush()
     if failed:
         raise SystemExit(f"load: {len(failed)} records were not delivered, the first because of {failed[0]}")
