@@ -14,3 +14,6 @@ pub mod restore;
 pub mod run;
 pub mod shell;
 pub mod telemetry;
+pub mod hex;
+pub mod replay;
+pub mod inspect;

@@ -15,6 +15,7 @@ use gavel_schemas::{
 use sha2::Digest as _;
 
 use crate::config::Config;
+use crate::hex::hex;
 use crate::control::{ControlError, ControlReader};
 use crate::kafka::{BrokerError, Cluster, Outgoing, Sender};
 
@@ -192,7 +193,7 @@ impl<'a> Orders<'a> {
         if self.control().document(&digest).is_some() {
             return Ok(published);
         }
-        for order in chunks(&digest, &canonical)? {
+        for order in chunks(document, now_ms(), nonce)? {
             self.send_order(&digest.to_string(), &order)?;
             published.written += 1;
         }
@@ -363,21 +364,21 @@ impl Orders<'_> {
     }
 }
 
-/// The chunks of a document as orders.
-fn chunks(digest: &Digest, canonical: &[u8]) -> Result<Vec<Order>, OrderError> {
+/// The orders that publish a document, one for each chunk. `issued_at` is in milliseconds since 1970.
+pub fn chunks<E>(
+    document: &Document,
+    issued_at: i64,
+    nonce: impl Fn() -> Result<Vec<u8>, E>,
+) -> Result<Vec<Order>, E> {
+    let digest = document.digest().to_string();
+    let canonical = document.canonical();
     let pieces: Vec<&[u8]> = canonical.chunks(limits::CHUNK_BYTES).collect();
-    let count = i32::try_from(pieces.len()).unwrap_or(i32::MAX);
-    (0..count)
+    let chunks = i32::try_from(pieces.len()).unwrap_or(i32::MAX);
+    (0..chunks)
         .zip(pieces)
         .map(|(chunk, bytes)| {
-            Ok(Order::PolicyDocument(PolicyDocument {
-                digest: digest.to_string(),
-                chunk,
-                chunks: count,
-                bytes: bytes.to_vec(),
-                nonce: nonce()?,
-                issued_at: now_ms(),
-            }))
+            let (digest, bytes) = (digest.clone(), bytes.to_vec());
+            Ok(Order::PolicyDocument(PolicyDocument { digest, chunk, chunks, bytes, nonce: nonce()?, issued_at }))
         })
         .collect()
 }
@@ -419,6 +420,3 @@ fn now_ms() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}

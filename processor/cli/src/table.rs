@@ -1,0 +1,95 @@
+//! Verdicts for people: one line each, written as they come, with every word from outside made harmless.
+
+use std::fmt::Write as _;
+
+use gavel_schemas::VerdictRecord;
+
+/// Column widths; a longer word moves the rest of its line and nothing else.
+const PLACE: usize = 10;
+const ACTION: usize = 6;
+const CODE: usize = 9;
+const WHO: usize = 24;
+const LABELS: usize = 16;
+
+/// The line above the verdicts.
+pub fn heading() -> String {
+    columns("PLACE", "ACTION", "CODE", "COMMUNITY/USER", "LABELS", "WHY")
+}
+
+/// One verdict.
+pub fn row(verdict: &VerdictRecord) -> String {
+    let labels: Vec<String> = verdict.labels.iter().map(|label| format!("{}:{}", label.topic, label.risk)).collect();
+    let who = if verdict.community.is_empty() { verdict.user.clone() } else { format!("{}/{}", verdict.community, verdict.user) };
+    columns(
+        &format!("{}:{}", verdict.source_partition, verdict.source_offset),
+        &verdict.action,
+        &verdict.code,
+        &printable(&who),
+        &printable(&or_dash(&labels.join(" "))),
+        &printable(&or_dash(&why(verdict))),
+    )
+}
+
+/// Reasons, effects and what was done to the text.
+fn why(verdict: &VerdictRecord) -> String {
+    let mut parts = Vec::new();
+    for reason in &verdict.reasons {
+        let mut part = reason.rule.clone();
+        if reason.end > reason.start {
+            let _ = write!(part, "[{}..{}]", reason.start, reason.end);
+        }
+        if !reason.evasion.is_empty() {
+            let _ = write!(part, "({})", reason.evasion);
+        }
+        parts.push(part);
+    }
+    for effect in &verdict.effects {
+        let detail = effect.queue.as_deref().or(effect.trust.as_deref());
+        parts.push(match (detail, effect.until) {
+            (Some(detail), _) => format!("{}={detail}", effect.kind),
+            (None, Some(until)) => format!("{} for {}s", effect.kind, (until - verdict.judged_at) / 1_000),
+            (None, None) => effect.kind.clone(),
+        });
+    }
+    if let Some(first) = verdict.duplicate_of {
+        parts.push(format!("copy of {first}"));
+    }
+    if let Some(text) = &verdict.masked_text {
+        parts.push(format!("\"{text}\""));
+    }
+    parts.join(" ")
+}
+
+fn or_dash(text: &str) -> String {
+    if text.is_empty() { "-".into() } else { text.into() }
+}
+
+fn columns(place: &str, action: &str, code: &str, who: &str, labels: &str, why: &str) -> String {
+    let line = format!("{place:>PLACE$}  {action:<ACTION$}  {code:<CODE$}  {who:<WHO$}  {labels:<LABELS$}  {why}");
+    line.trim_end().to_owned()
+}
+
+/// Escapes what could move the cursor, colour the terminal or turn the writing direction.
+pub fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        let turns = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+        if c.is_control() || turns {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_drive_the_terminal() {
+        assert_eq!(printable("a\u{1b}[31mb\u{202e}c\n"), "a\\u{1b}[31mb\\u{202e}c\\u{a}");
+        assert_eq!(printable("žluťoučký 猫"), "žluťoučký 猫");
+    }
+}
