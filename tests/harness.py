@@ -58,29 +58,30 @@ class Gavel:
     def command(self, *words):
         return [self.binary, *map(str, words)]
 
-    def call(self, *words, within=120, also=(0,)):
-        """Runs a command to its end; returns its standard output. Failure unless it exits with one of `also`."""
+    def call(self, *words, within=120):
+        """Runs a command to its end; returns its standard output. Failure unless it exits with 0."""
         command = self.command(*words)
         try:
             done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=within)
         except subprocess.TimeoutExpired as late:
             raise Failure(f"`gavel {' '.join(map(str, words))}` did not end within {within} s") from late
-        if done.returncode not in also:
+        if done.returncode:
             said = (done.stdout + done.stderr).strip()
             raise Failure(f"`gavel {' '.join(map(str, words))}` exited with {done.returncode}:\n{said}")
         return done.stdout
 
     def json(self, *words, **options):
-        """The same with --output json, parsed."""
+        """The same with --output json: the values that it printed, one per line."""
         said = self.call("--output", "json", *words, **options)
         try:
-            return json.loads(said)
+            return [json.loads(line) for line in said.splitlines()]
         except json.JSONDecodeError as broken:
             raise Failure(f"`gavel {' '.join(map(str, words))}` printed no JSON: {said[:500]}") from broken
 
     def publish(self, policy):
         """Publishes a policy file; returns its digest."""
-        return self.json("policy", "publish", policy)["digest"]
+        (published,) = self.json("policy", "publish", policy)
+        return published["digest"]
 
     def run(self, name, *words):
         """Starts a process of this binary that goes on; its output goes to a file of that name."""

@@ -275,12 +275,12 @@ class CrashTest:
 
 def stored_offsets(inspected):
     """partition -> S, from `gavel state inspect --output json`."""
-    return {partition["partition"]: partition["boundary"] for partition in inspected["partitions"]}
+    return {stored["partition"]: stored["boundary"] for stored in inspected}
 
 
 def state_digests(printed):
     """partition -> digest of its state, from `state inspect --digest` or `replay verify --digest`."""
-    return {partition["partition"]: partition["digest"] for partition in printed["partitions"]}
+    return {state["partition"]: state["digest"] for state in printed}
 
 
 def main():
