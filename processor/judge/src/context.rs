@@ -1,0 +1,241 @@
+//! What is remembered of one user, as a few dozen bytes.
+//!
+//! Layout, little-endian: format u8, expires_at i64, mute_until i64, strikes u64 (thousandths), strikes_at i64, messages u8, events u16;
+//! then the messages (digest 16 bytes, offset i64, action u8, code u8) and the events (key u64, time i64), both oldest first. Times are
+//! milliseconds. A context that is not laid out like this is an error and never read as another one.
+
+use crate::ruling::{Action, Code};
+use serde::Serialize;
+
+const FORMAT: u8 = 1;
+const HEAD: usize = 1 + 8 * 4 + 1 + 2;
+const MESSAGE: usize = 16 + 8 + 1 + 1;
+const EVENT: usize = 16;
+/// A user who says nothing for this long is forgotten, unless still muted.
+const FORGET_MS: i64 = 90 * 86_400_000;
+/// Messages among which a producer's retry is recognised.
+const MESSAGES: usize = 8;
+/// Events of all windows together.
+const EVENTS: usize = 512;
+
+/// A message that was judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// BLAKE3, 128 bits, of all that makes it the same message.
+    pub digest: [u8; 16],
+    pub offset: i64,
+    pub action: Action,
+    pub code: Code,
+}
+
+/// Counted by the context rule (and group) that `key` names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Event {
+    key: u64,
+    at: i64,
+}
+
+/// Decoded to be changed; kept between users for its memory.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Context {
+    pub mute_until: i64,
+    /// Thousandths of a point, as of `strikes_at`.
+    pub strikes: u64,
+    pub strikes_at: i64,
+    said: Vec<Said>,
+    events: Vec<Event>,
+}
+
+/// Bytes that are no context.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0} bytes that are no context of format {FORMAT}")]
+pub(crate) struct NoContext(usize);
+
+impl Context {
+    pub fn clear(&mut self) {
+        (self.mute_until, self.strikes, self.strikes_at) = (0, 0, 0);
+        self.said.clear();
+        self.events.clear();
+    }
+
+    pub fn decode(&mut self, bytes: &[u8]) -> Result<(), NoContext> {
+        self.clear();
+        self.read(bytes).ok_or(NoContext(bytes.len()))
+    }
+
+    fn read(&mut self, bytes: &[u8]) -> Option<()> {
+        let (head, rest) = bytes.split_at_checked(HEAD)?;
+        if head[0] != FORMAT {
+            return None;
+        }
+        self.mute_until = long(head, 9)?;
+        self.strikes = long(head, 17)? as u64;
+        self.strikes_at = long(head, 25)?;
+        let (messages, events) = (usize::from(head[33]), usize::from(u16::from_le_bytes([head[34], head[35]])));
+        let (said, counted) = rest.split_at_checked(messages * MESSAGE)?;
+        if counted.len() != events * EVENT {
+            return None;
+        }
+        for one in said.chunks_exact(MESSAGE) {
+            let digest = one[..16].try_into().ok()?;
+            self.said.push(Said { digest, offset: long(one, 16)?, action: Action::from_byte(one[24])?, code: Code::from_byte(one[25])? });
+        }
+        for one in counted.chunks_exact(EVENT) {
+            self.events.push(Event { key: long(one, 0)? as u64, at: long(one, 8)? });
+        }
+        Some(())
+    }
+
+    /// Writes the context as of `now`.
+    pub fn encode(&self, now: i64, out: &mut Vec<u8>) {
+        out.clear();
+        out.push(FORMAT);
+        let expires_at = now.saturating_add(FORGET_MS).max(self.mute_until);
+        for value in [expires_at, self.mute_until, self.strikes as i64, self.strikes_at] {
+            out.extend_from_slice(&value.to_le_bytes());
+        }
+        // Both lists are bounded where they grow.
+        out.push(self.said.len() as u8);
+        out.extend_from_slice(&(self.events.len() as u16).to_le_bytes());
+        for said in &self.said {
+            out.extend_from_slice(&said.digest);
+            out.extend_from_slice(&said.offset.to_le_bytes());
+            out.extend_from_slice(&[said.action.as_byte(), said.code.as_byte()]);
+        }
+        for event in &self.events {
+            out.extend_from_slice(&event.key.to_le_bytes());
+            out.extend_from_slice(&event.at.to_le_bytes());
+        }
+    }
+
+    /// The recorded message with this digest.
+    pub fn said_before(&self, digest: &[u8; 16]) -> Option<Said> {
+        self.said.iter().find(|said| said.digest == *digest).copied()
+    }
+
+    pub fn say(&mut self, said: Said) {
+        if self.said.len() == MESSAGES {
+            self.said.remove(0);
+        }
+        self.said.push(said);
+    }
+
+    /// Counts an event under `key` at `now` and gives how many lie in `(now - timespan, now]`. `keep` is the longest window of the
+    /// policy: what is older serves nobody.
+    pub fn count(&mut self, key: u64, now: i64, timespan: i64, keep: i64) -> usize {
+        self.events.retain(|event| event.at > now.saturating_sub(keep));
+        if self.events.len() == EVENTS {
+            self.events.remove(0);
+        }
+        self.events.push(Event { key, at: now });
+        self.events.iter().filter(|event| event.key == key && event.at > now.saturating_sub(timespan)).count()
+    }
+
+    /// Thousandths of points left at `now`.
+    pub fn strikes_left(&self, now: i64, half_life: i64) -> u64 {
+        decay(self.strikes, now.saturating_sub(self.strikes_at).max(0), half_life)
+    }
+}
+
+fn long(bytes: &[u8], at: usize) -> Option<i64> {
+    Some(i64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
+}
+
+/// 2^(-i/16) in units of 2^-32.
+const SIXTEENTHS: [u64; 17] = [
+    4_294_967_296, 4_112_874_773, 3_938_502_376, 3_771_522_796, 3_611_622_603, 3_458_501_653, 3_311_872_529, 3_171_459_999, 3_037_000_500,
+    2_908_241_642, 2_784_941_738, 2_666_869_345, 2_553_802_834, 2_445_529_972, 2_341_847_524, 2_242_560_872, 2_147_483_648,
+];
+
+/// Halved once per half-life; in between along a line between sixteenths (at most 0.03 % off). Integers only.
+fn decay(points: u64, elapsed: i64, half_life: i64) -> u64 {
+    let (elapsed, half_life) = (elapsed.max(0) as u64, half_life.max(1) as u64);
+    let (halvings, rest) = (elapsed / half_life, elapsed % half_life);
+    if halvings >= 64 {
+        return 0;
+    }
+    // In 1/65536 of a half-life: fine enough, and no product below can overflow.
+    let fine = (u128::from(rest) * 65_536 / u128::from(half_life)) as u64;
+    let (index, part) = ((fine / 4_096) as usize, fine % 4_096);
+    let factor = SIXTEENTHS[index] - (SIXTEENTHS[index] - SIXTEENTHS[index + 1]) * part / 4_096;
+    ((u128::from(points >> halvings) * u128::from(factor)) >> 32) as u64
+}
+
+/// Whether nobody would miss this context at `clock`: the fold reads it as empty from then on.
+pub fn context_expired(context: &[u8], clock: i64) -> bool {
+    long(context, 1).is_some_and(|expires_at| expires_at < clock)
+}
+
+/// A context for people.
+#[derive(Debug, Serialize)]
+pub struct ContextView {
+    pub expires_at: i64,
+    pub mute_until: i64,
+    /// Thousandths of a point as of `strikes_at`.
+    pub strikes: u64,
+    pub strikes_at: i64,
+    /// Source offsets of the messages among which retries are recognised.
+    pub messages: Vec<i64>,
+    /// Events counted in windows.
+    pub events: usize,
+}
+
+/// Reads a stored context; None if it is none.
+pub fn describe_context(context: &[u8]) -> Option<ContextView> {
+    let mut decoded = Context::default();
+    decoded.decode(context).ok()?;
+    Some(ContextView {
+        expires_at: long(context, 1)?,
+        mute_until: decoded.mute_until,
+        strikes: decoded.strikes,
+        strikes_at: decoded.strikes_at,
+        messages: decoded.said.iter().map(|said| said.offset).collect(),
+        events: decoded.events.len(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_context_reads_back_as_it_was_written() {
+        let mut context = Context { mute_until: 5, strikes: 1_250, strikes_at: 9, ..Context::default() };
+        context.say(Said { digest: [7; 16], offset: 3, action: Action::Mask, code: Code::Judged });
+        context.count(11, 100, 50, 50);
+        let mut bytes = Vec::new();
+        context.encode(100, &mut bytes);
+        let mut read = Context::default();
+        read.decode(&bytes).unwrap();
+        assert_eq!(read, context);
+        assert!(!context_expired(&bytes, 100 + FORGET_MS) && context_expired(&bytes, 101 + FORGET_MS));
+        for cut in 0..bytes.len() {
+            assert!(read.decode(&bytes[..cut]).is_err());
+        }
+    }
+
+    #[test]
+    fn points_halve_exactly_with_each_half_life_and_fall_steadily_between() {
+        assert_eq!([0, 10, 20, 30].map(|elapsed| decay(8_000, elapsed, 10)), [8_000, 4_000, 2_000, 1_000]);
+        let fall: Vec<u64> = (0..=1_000).map(|elapsed| decay(1_000_000, elapsed, 1_000)).collect();
+        assert!(fall.windows(2).all(|pair| pair[1] <= pair[0]));
+        assert!((fall[500] as i64 - 707_107).abs() < 300);
+        assert_eq!(decay(u64::MAX, i64::MAX, 1), 0);
+    }
+
+    #[test]
+    fn the_last_eight_messages_are_remembered_and_no_more() {
+        let mut context = Context::default();
+        for n in 0..9 {
+            context.say(Said { digest: [n; 16], offset: i64::from(n), action: Action::Allow, code: Code::Judged });
+        }
+        assert!(context.said_before(&[0; 16]).is_none() && context.said_before(&[1; 16]).is_some());
+    }
+
+    #[test]
+    fn a_window_is_open_at_its_old_end() {
+        let mut context = Context::default();
+        assert_eq!([0, 5, 10, 14].map(|at| context.count(1, at, 10, 10)), [1, 2, 2, 3]);
+        assert_eq!(context.count(2, 14, 10, 10), 1);
+    }
+}

@@ -1,0 +1,204 @@
+//! The fold: (control log, partition state, context of the user, record) -> (state', context', verdict).
+//!
+//! Invariant: the outcome depends on these inputs alone: no wall clock, no randomness, no map order, no configuration. A step that
+//! returns `Await` or an error has changed nothing, so it can be repeated.
+
+mod decision;
+mod marker;
+mod message;
+mod write;
+
+use crate::context::Context;
+use crate::control::ControlLog;
+use crate::digest::Digest;
+use crate::policy::Policy;
+use crate::ruling::{Action, Code};
+use crate::state::{Activation, PartitionState};
+use crate::text::{Cells, Found, Views};
+use crate::Timestamp;
+use decision::Decision;
+use gavel_schemas::{Inbound, Refusal, decode_inbound, limits};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// One record of a message partition, as Kafka gave it.
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'a> {
+    pub offset: i64,
+    pub timestamp: Timestamp,
+    pub key: Option<&'a [u8]>,
+    pub value: Option<&'a [u8]>,
+    /// Bytes of all header keys and values.
+    pub headers_len: usize,
+}
+
+/// Where contexts live. Keys are `community/user`.
+pub trait Contexts {
+    type Error;
+
+    /// Replaces `into` by the context; false if there is none.
+    fn load(&mut self, key: &[u8], into: &mut Vec<u8>) -> Result<bool, Self::Error>;
+    fn store(&mut self, key: &[u8], value: &[u8]) -> Result<(), Self::Error>;
+    fn remove(&mut self, key: &[u8]) -> Result<(), Self::Error>;
+}
+
+/// What to do with a marker whose order is not in the control log as read so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// It may be on its way: ask for it.
+    Wait,
+    /// The log was read to an end fetched after the marker was met: there is no such order.
+    Refuse,
+}
+
+/// What a step came to.
+#[derive(Debug)]
+pub enum Step<'f> {
+    Verdict(Ruling<'f>),
+    /// Nothing has changed. Read the control log to its end, compile what this order names, and call again.
+    Await { order: i64 },
+    /// The partition cannot go on with this binary and this state. Nothing has changed.
+    Halt(HaltReason),
+}
+
+/// Why the fold cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HaltReason {
+    UnknownEngine { engine: u32 },
+    CorruptContext { detail: String },
+}
+
+/// A verdict and what goes with it.
+#[derive(Debug)]
+pub struct Ruling<'f> {
+    /// Avro single object.
+    pub verdict: &'f [u8],
+    /// Whether the outputs carry the record's key.
+    pub key_kept: bool,
+    /// Whether the verdict carries the record's headers.
+    pub headers_kept: bool,
+    /// The record is also a dead letter.
+    pub dead_letter: Option<Refusal>,
+    pub action: Action,
+    pub code: Code,
+}
+
+/// The state names a policy that the control log does not hold, or that does not compile.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("policy {digest} of scope `{scope}` cannot be had: {problem}")]
+pub struct MissingPolicy {
+    pub digest: Digest,
+    pub scope: String,
+    pub problem: String,
+}
+
+/// One partition's fold.
+pub struct Fold {
+    log_id: String,
+    partition: i32,
+    context_complete: bool,
+    state: PartitionState,
+    policies: BTreeMap<String, Arc<Policy>>,
+    scratch: Scratch,
+}
+
+/// Memory that is used again for every record; nothing in it outlives a step.
+#[derive(Default)]
+struct Scratch {
+    cells: Cells,
+    views: Views,
+    found: Found,
+    decision: Decision,
+    context: Context,
+    key: Vec<u8>,
+    bytes: Vec<u8>,
+    verdict: Vec<u8>,
+}
+
+/// The scope of all communities.
+pub(crate) const EVERYWHERE: &str = "*";
+
+impl Fold {
+    /// A fold that stands where `state` does. Compiles what is in force, if nobody has: not for a lane's thread.
+    pub fn new(log_id: &str, partition: i32, context_complete: bool, state: PartitionState, control: &ControlLog) -> Result<Fold, MissingPolicy> {
+        let mut policies = BTreeMap::new();
+        for (scope, activation) in state.activations() {
+            let missing = |problem: String| MissingPolicy { digest: activation.digest, scope: scope.clone(), problem };
+            let policy = control.compile(&activation.digest).map_err(|error| missing(error.to_string()))?;
+            policies.insert(scope.clone(), policy);
+        }
+        Ok(Fold { log_id: log_id.to_owned(), partition, context_complete, state, policies, scratch: Scratch::default() })
+    }
+
+    /// A fold under one policy from the first record on, without a control log: for files and tests.
+    pub fn with_policy(log_id: &str, partition: i32, mut state: PartitionState, policy: Arc<Policy>) -> Fold {
+        state.activations.insert(EVERYWHERE.to_owned(), Activation { order: -1, digest: policy.digest() });
+        let policies = BTreeMap::from([(EVERYWHERE.to_owned(), policy)]);
+        Fold { log_id: log_id.to_owned(), partition, context_complete: true, state, policies, scratch: Scratch::default() }
+    }
+
+    pub fn log_id(&self) -> &str {
+        &self.log_id
+    }
+
+    pub fn partition(&self) -> i32 {
+        self.partition
+    }
+
+    pub fn state(&self) -> &PartitionState {
+        &self.state
+    }
+
+    /// Folds one record.
+    pub fn step<C: Contexts>(&mut self, record: &Record<'_>, control: &ControlLog, patience: Patience, contexts: &mut C) -> Result<Step<'_>, C::Error> {
+        let key_kept = record.key.is_none_or(|key| key.len() <= limits::STRING_BYTES);
+        let inbound = match record.value {
+            _ if !key_kept => Err(Refusal::KeyTooLong),
+            None => Err(Refusal::EmptyValue),
+            Some(value) => decode_inbound(value),
+        };
+        let mut clock = self.state.clock;
+        let now = clock.tick(record.timestamp);
+        let place = Place { offset: record.offset, now, headers_dropped: record.headers_len > limits::HEADER_BYTES };
+        let (action, code, dead_letter) = match inbound {
+            Err(refusal) => self.refuse(place, refusal),
+            Ok(Inbound::Marker(marker)) => match self.resolve(&marker, control, patience) {
+                marker::Resolved::Await => return Ok(Step::Await { order: marker.order }),
+                marker::Resolved::Halt(reason) => return Ok(Step::Halt(reason)),
+                marker::Resolved::Refused(refusal) => self.refuse(place, refusal),
+                marker::Resolved::Counts(change) => {
+                    self.carry_out(change, contexts)?;
+                    self.write_plain(place, Code::Control, Action::Allow);
+                    (Action::Allow, Code::Control, None)
+                }
+            },
+            Ok(Inbound::Message(message)) if message.community.contains('/') => self.refuse(place, Refusal::BadCommunity),
+            Ok(Inbound::Message(message)) => match self.judge(place, &message, contexts)? {
+                Ok((action, code)) => (action, code, None),
+                Err(reason) => return Ok(Step::Halt(reason)),
+            },
+        };
+        self.state.clock = clock;
+        let verdict = &self.scratch.verdict;
+        Ok(Step::Verdict(Ruling { verdict, key_kept, headers_kept: !place.headers_dropped, dead_letter, action, code }))
+    }
+
+    fn refuse(&mut self, place: Place, refusal: Refusal) -> (Action, Code, Option<Refusal>) {
+        self.write_refused(place, refusal);
+        (Action::Block, Code::Refused, Some(refusal))
+    }
+
+    /// The policy for a community: its own activation, else that of all.
+    fn policy_of(&self, community: &str) -> Option<Arc<Policy>> {
+        let own = if self.policies.len() > 1 { self.policies.get(community) } else { None };
+        own.or_else(|| self.policies.get(EVERYWHERE)).or_else(|| self.policies.get(community)).map(Arc::clone)
+    }
+}
+
+/// What every verdict says about its record.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    offset: i64,
+    now: i64,
+    headers_dropped: bool,
+}

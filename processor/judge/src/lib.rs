@@ -1,0 +1,29 @@
+//! The fold: verdicts from records, and nothing else.
+//!
+//! Invariant: the verdicts of a partition are a function of its log and the control log. No I/O, no clock, no randomness, no map whose
+//! order could be seen, no floating point in an outcome: clippy.toml beside this crate forbids them. What breaks this breaks every audit.
+
+mod clock;
+mod context;
+mod control;
+mod digest;
+mod fold;
+mod memory_contexts;
+mod policy;
+mod ruling;
+mod state;
+mod text;
+
+pub use clock::Timestamp;
+pub use context::{ContextView, context_expired, describe_context};
+pub use control::{ControlLog, NoPolicy, Opened, RecordedOrder};
+pub use digest::{Digest, NotADigest};
+pub use fold::{Contexts, Fold, HaltReason, MissingPolicy, Patience, Record, Ruling, Step};
+pub use memory_contexts::MemoryContexts;
+pub use policy::{Document, Lists, Policy, PolicyError, TestFailure, run_tests};
+pub use ruling::{Action, Code};
+pub use state::{Activation, CorruptState, PartitionState};
+
+/// The engine of this binary: normaliser, matcher, Unicode tables, verdict layout, limits. It is part of every policy's digest, so
+/// another engine starts at an activation and never at a deployment.
+pub const ENGINE: u32 = 1;

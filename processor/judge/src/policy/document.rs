@@ -1,0 +1,206 @@
+//! A policy in its canonical form: integers, everything inlined, everything in a fixed order.
+//!
+//! Invariant: two files that mean the same have the same canonical bytes, so the same digest; and the bytes alone, without files beside
+//! them, are the whole policy.
+
+use super::error::PolicyError;
+use crate::digest::Digest;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Largest risk.
+pub const RISK_MAX: u8 = 7;
+
+/// The normalised policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    pub(crate) engine: u32,
+    pub(crate) id: String,
+    /// In the author's order: labels of a verdict follow it.
+    pub(crate) topics: Vec<String>,
+    pub(crate) audiences: BTreeMap<String, Thresholds>,
+    /// Pattern and audience; the first that fits counts, longest pattern first.
+    pub(crate) channels: Vec<(String, String)>,
+    pub(crate) trust: TrustShift,
+    pub(crate) terms: Vec<Term>,
+    pub(crate) allows: Vec<Allow>,
+    pub(crate) contexts: Vec<ContextRule>,
+    pub(crate) strikes: Option<Strikes>,
+    pub(crate) tests: Vec<Test>,
+}
+
+/// Of one audience.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Thresholds {
+    pub default: Levels,
+    pub topics: BTreeMap<String, Levels>,
+}
+
+/// The lowest risk at which each starts; None = never.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Levels {
+    pub flag: Option<u8>,
+    pub mask: Option<u8>,
+    pub block: Option<u8>,
+    pub escalate: Option<u8>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrustShift {
+    pub untrusted: i8,
+    pub trusted: i8,
+    pub pinned: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Term {
+    pub id: String,
+    pub patterns: Vec<String>,
+    pub topic: String,
+    pub risk: u8,
+    /// Thousandths: how often a bare hit is right.
+    pub weight: u32,
+    pub language: Option<String>,
+    pub partial: bool,
+    pub exceptions: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Allow {
+    pub patterns: Vec<String>,
+    pub max_risk: u8,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContextRule {
+    pub id: String,
+    pub kind: ContextKind,
+    /// Counted per channel, not only per user.
+    pub by_channel: bool,
+    /// Milliseconds.
+    pub timespan: i64,
+    pub gte: u32,
+    pub topic: String,
+    pub risk: u8,
+    pub consequence: Option<Consequence>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContextKind {
+    EventCount,
+}
+
+/// What a context rule or a strikes step brings about besides risk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Consequence {
+    Flag,
+    Mask,
+    Block,
+    /// Milliseconds.
+    Mute(i64),
+    /// Queue.
+    Escalate(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Strikes {
+    /// Thousandths of a point by risk.
+    pub per_risk: [u64; RISK_MAX as usize + 1],
+    /// Milliseconds.
+    pub half_life: i64,
+    pub steps: Vec<Step>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// Thousandths of a point.
+    pub gte: u64,
+    pub trust: Option<TrustLevel>,
+    pub consequence: Option<Consequence>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrustLevel {
+    Untrusted,
+    #[default]
+    Normal,
+    Trusted,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Test {
+    /// For messages to a person: where the test stands.
+    pub name: String,
+    pub messages: Vec<TestMessage>,
+    pub action: Option<String>,
+    pub code: Option<String>,
+    pub topic: Option<String>,
+    pub risk: Option<u8>,
+    pub matched: Option<Vec<String>>,
+    pub masked: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TestMessage {
+    /// Milliseconds since the first.
+    pub at: i64,
+    pub user: String,
+    pub channel: String,
+    pub audience: Option<String>,
+    pub text: String,
+}
+
+impl Document {
+    /// The bytes that are published, hashed and compiled.
+    pub fn canonical(&self) -> Vec<u8> {
+        // Strings, integers and maps with string keys: there is nothing JSON could refuse.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Reads canonical bytes; any other form of the same document is refused, or two digests would name one policy.
+    pub fn from_canonical(bytes: &[u8]) -> Result<Document, PolicyError> {
+        let document: Document = serde_json::from_slice(bytes).map_err(|error| PolicyError::one(format!("not a policy document: {error}")))?;
+        if document.canonical() == bytes { Ok(document) } else { Err(PolicyError::one("not the canonical form of a policy document")) }
+    }
+
+    /// The policy's version.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.canonical())
+    }
+
+    pub fn engine(&self) -> u32 {
+        self.engine
+    }
+
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Terms, inlined lists included.
+    pub fn terms(&self) -> usize {
+        self.terms.len()
+    }
+
+    /// Inline tests.
+    pub fn tests(&self) -> usize {
+        self.tests.len()
+    }
+
+    pub fn topics(&self) -> &[String] {
+        &self.topics
+    }
+}

@@ -1,0 +1,70 @@
+//! What a partition remembers besides its users: time and policies.
+
+use crate::clock::Clock;
+use crate::digest::Digest;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Version of the stored form.
+const FORMAT: u32 = 1;
+
+/// The activation in force for a scope.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Activation {
+    /// The order's number; an older one changes nothing.
+    pub order: i64,
+    pub digest: Digest,
+}
+
+/// State of a partition without its contexts. `Default` is before the first record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartitionState {
+    format: u32,
+    pub(crate) clock: Clock,
+    /// By scope: `*` or a community.
+    pub(crate) activations: BTreeMap<String, Activation>,
+}
+
+/// Stored bytes that are no state of a partition.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CorruptState {
+    #[error("the partition's state cannot be read: {0}")]
+    Malformed(String),
+    #[error("the partition's state has format {found}, this binary reads {FORMAT}")]
+    Format { found: u32 },
+}
+
+impl Default for PartitionState {
+    fn default() -> PartitionState {
+        PartitionState { format: FORMAT, clock: Clock::default(), activations: BTreeMap::new() }
+    }
+}
+
+impl PartitionState {
+    pub fn to_bytes(&self) -> Vec<u8> {
+        // Integers, strings and a map with string keys: there is nothing JSON could refuse.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    pub fn from_bytes(bytes: &[u8]) -> Result<PartitionState, CorruptState> {
+        let state: PartitionState = serde_json::from_slice(bytes).map_err(|error| CorruptState::Malformed(error.to_string()))?;
+        if state.format == FORMAT { Ok(state) } else { Err(CorruptState::Format { found: state.format }) }
+    }
+
+    /// Milliseconds since 1970; 0 before any time counted.
+    pub fn clock(&self) -> i64 {
+        self.clock.now()
+    }
+
+    /// Activations in force, by scope.
+    pub fn activations(&self) -> &BTreeMap<String, Activation> {
+        &self.activations
+    }
+
+    /// The policies in force.
+    pub fn policies(&self) -> impl Iterator<Item = Digest> + '_ {
+        self.activations.values().map(|activation| activation.digest)
+    }
+}
