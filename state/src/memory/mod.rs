@@ -192,6 +192,7 @@ impl Memory {
             }
         }
         self.batch_bytes = batch.bytes();
+        self.make_room();
         rest == 0
     }
 

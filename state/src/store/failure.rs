@@ -9,17 +9,25 @@ pub enum Doing {
     Open,
     Read,
     Commit,
+    /// A flush or a compaction.
+    Background,
     Destroy,
 }
 
 impl Doing {
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Doing::Open => "opening",
             Doing::Read => "reading",
             Doing::Commit => "commit",
+            Doing::Background => "background work",
             Doing::Destroy => "removal",
         }
+    }
+
+    /// What is stored is at fault, then, not what is being written.
+    fn reads(self) -> bool {
+        matches!(self, Doing::Open | Doing::Read)
     }
 }
 
@@ -72,7 +80,7 @@ fn of_rocksdb(error: &rocksdb::Error, doing: Doing, path: &Path) -> Error {
             Error::Locked { path }
         }
         // A file that the store itself names is gone.
-        ErrorKind::IOError if doing != Doing::Commit && says("No such file or directory") => {
+        ErrorKind::IOError if doing.reads() && says("No such file or directory") => {
             Error::Corrupt { path, detail }
         }
         ErrorKind::Corruption => Error::Corrupt { path, detail },
@@ -81,7 +89,7 @@ fn of_rocksdb(error: &rocksdb::Error, doing: Doing, path: &Path) -> Error {
         | ErrorKind::NotSupported
         | ErrorKind::InvalidArgument
         | ErrorKind::Unknown
-            if doing == Doing::Open || doing == Doing::Read =>
+            if doing.reads() =>
         {
             Error::Corrupt { path, detail }
         }

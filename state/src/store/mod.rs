@@ -19,15 +19,20 @@ use crate::batch::Batch;
 use crate::error::Error;
 use crate::meta::{FORMAT, Identity, Meta, Unreadable};
 use failure::{Doing, failure};
-use rocksdb::{DB, DBPinnableSlice, ReadOptions, WriteBatch, WriteOptions, properties};
+use rocksdb::{DB, DBPinnableSlice, ErrorKind, ReadOptions, WriteBatch, WriteOptions, properties};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Of the one key that holds the [`Meta`].
 const META: &[u8] = &[0x00];
 /// Of every context's key, before the key itself.
 const CONTEXTS: u8 = 0x01;
 const SCAN_READAHEAD_BYTES: usize = 1 << 20;
+/// How often a commit that waits for flushes looks whether they are done.
+const STALL_LOOK: Duration = Duration::from_millis(1);
+/// Longest wait of a commit for flushes and compactions; beyond it the device is as good as broken.
+const STALL_MOST: Duration = Duration::from_secs(60);
 
 /// State of one partition in a directory of its own, held by one process at a time.
 pub struct Store {
@@ -50,7 +55,8 @@ impl Store {
     pub fn open(dir: &Path, identity: &Identity, shared: &Shared) -> Result<Store, Error> {
         std::fs::create_dir_all(dir).map_err(|error| failure(error, Doing::Open, dir))?;
         refuse_headless(dir)?;
-        let db = DB::open(&options::of_a_store(shared), dir)
+        let db = options::of_a_store(shared)
+            .and_then(|options| DB::open(&options, dir))
             .map_err(|error| failure(error, Doing::Open, dir))?;
         let store = Store::over(db, dir, false)?;
         let mut commits = store.commits();
@@ -68,12 +74,10 @@ impl Store {
         if !dir.join("CURRENT").exists() {
             return Err(Error::Missing { path: dir.into() });
         }
-        let db = DB::open_for_read_only(&options::of_a_store(shared), dir, false);
-        Store::over(
-            db.map_err(|error| failure(error, Doing::Open, dir))?,
-            dir,
-            true,
-        )
+        let db = options::of_a_store(shared)
+            .and_then(|options| DB::open_for_read_only(&options, dir, false))
+            .map_err(|error| failure(error, Doing::Open, dir))?;
+        Store::over(db, dir, true)
     }
 
     /// Removes the store in `dir` and the directory. Nothing there: nothing done.
@@ -136,48 +140,74 @@ impl Store {
         }
     }
 
+    fn failure(&self, error: rocksdb::Error, doing: Doing) -> Error {
+        failure(error, doing, &self.path)
+    }
+
     fn find(&self, key: &[u8]) -> Result<Option<DBPinnableSlice<'_>>, Error> {
         self.db
             .get_pinned(key)
-            .map_err(|error| failure(error, Doing::Read, &self.path))
+            .map_err(|error| self.failure(error, Doing::Read))
     }
 
-    /// One write for the whole epoch, then a look for failures of flushes and compactions, which RocksDB would retry.
+    /// One write for the whole epoch. It never waits inside RocksDB: there a write would wait for a flush that is
+    /// repeated until the disk has room again, and with it the writer and every other partition.
     fn write(&self, batch: &Batch) -> Result<(), Error> {
-        // Per entry RocksDB adds a tag, two lengths of up to five bytes, and here the prefix.
-        let mut write = WriteBatch::with_capacity_bytes(batch.bytes() + 12 * batch.len() + 1024);
-        write.put(META, batch.meta.encode());
-        let mut prefixed = Vec::new();
-        for (key, value) in batch.iter() {
-            prefix(key, &mut prefixed);
-            match value {
-                Some(value) => write.put(&prefixed, value),
-                None => write.delete(&prefixed),
+        let mut no_waiting = WriteOptions::default();
+        no_waiting.set_sync(false);
+        no_waiting.set_no_slowdown(true);
+        let mut stalled = Duration::ZERO;
+        loop {
+            let outcome = self.db.write_opt(encode(batch), &no_waiting);
+            self.background(&no_waiting)?;
+            match outcome {
+                Err(error) if error.kind() == ErrorKind::Incomplete && stalled < STALL_MOST => {
+                    std::thread::sleep(STALL_LOOK);
+                    stalled += STALL_LOOK;
+                }
+                outcome => return outcome.map_err(|error| self.failure(error, Doing::Commit)),
             }
         }
-        let mut unsynced = WriteOptions::default();
-        unsynced.set_sync(false);
-        self.db
-            .write_opt(write, &unsynced)
-            .map_err(|error| failure(error, Doing::Commit, &self.path))?;
-        self.background()
     }
 
-    fn background(&self) -> Result<(), Error> {
+    /// Failures of flushes and compactions, which RocksDB would repeat on a device that nobody can trust any more.
+    fn background(&self, no_waiting: &WriteOptions) -> Result<(), Error> {
         let count = self.db.property_int_value(properties::BACKGROUND_ERRORS);
-        match count.map_err(|error| failure(error, Doing::Commit, &self.path))? {
-            Some(0) | None => Ok(()),
-            Some(count) => {
-                let detail =
-                    format!("{count} failed flushes or compactions; its LOG file says why");
+        let count = count.map_err(|error| self.failure(error, Doing::Commit))?;
+        if count.is_none_or(|count| count == 0) {
+            return Ok(());
+        }
+        // A write is the only way to be told why.
+        match self.db.write_opt(WriteBatch::default(), no_waiting) {
+            Err(error) if error.kind() != ErrorKind::Incomplete => {
+                Err(self.failure(error, Doing::Background))
+            }
+            _ => {
+                let detail = "a flush or a compaction, its LOG file says why".into();
+                let (operation, path) = (Doing::Background.name(), self.path.clone());
                 Err(Error::Io {
-                    operation: "background work",
-                    path: self.path.clone(),
+                    operation,
+                    path,
                     detail,
                 })
             }
         }
     }
+}
+
+fn encode(batch: &Batch) -> WriteBatch {
+    // Per entry RocksDB adds a tag, two lengths of up to five bytes, and here the prefix.
+    let mut write = WriteBatch::with_capacity_bytes(batch.bytes() + 12 * batch.len() + 1024);
+    write.put(META, batch.meta.encode());
+    let mut prefixed = Vec::new();
+    for (key, value) in batch.iter() {
+        prefix(key, &mut prefixed);
+        match value {
+            Some(value) => write.put(&prefixed, value),
+            None => write.delete(&prefixed),
+        }
+    }
+    write
 }
 
 impl Backend for Store {
@@ -237,7 +267,7 @@ impl Backend for Store {
         }
         entries
             .status()
-            .map_err(|error| failure(error, Doing::Read, &self.path))?;
+            .map_err(|error| self.failure(error, Doing::Read))?;
         Ok(meta)
     }
 }

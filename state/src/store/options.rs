@@ -12,6 +12,8 @@ const MEMTABLE_PIECE_BYTES: usize = 64 << 10;
 const BLOCK_BYTES: usize = 8 << 10;
 /// One lookup of an absent key in a hundred reads a block in vain.
 const BLOOM_BITS_PER_KEY: f64 = 10.0;
+/// Tables not compacted yet at which commits wait: each one is looked into by every read of an absent key.
+const STOP_AT_TABLES: i32 = 36;
 /// RocksDB's own text log, of which one old file is kept.
 const LOG_BYTES: usize = 1 << 20;
 
@@ -35,8 +37,9 @@ impl Shared {
     }
 }
 
-pub fn of_a_store(shared: &Shared) -> Options {
-    let mut options = verifying_logs();
+pub fn of_a_store(shared: &Shared) -> Result<Options, rocksdb::Error> {
+    // The one option that only a string can set.
+    let mut options = Options::default().get_options_from_string("track_and_verify_wals=true")?;
     options.create_if_missing(true);
     options.set_paranoid_checks(true);
     // Replays a log up to the first record that is torn or missing, and nothing after it.
@@ -46,6 +49,13 @@ pub fn of_a_store(shared: &Shared) -> Options {
 
     options.set_write_buffer_manager(&shared.memtables);
     options.set_write_buffer_size(MEMTABLE_BYTES);
+    // Writes are stopped when flushes or compactions fall behind, but never slowed down: a commit either waits its turn
+    // outside of RocksDB or goes through.
+    options.set_max_write_buffer_number(3);
+    options.set_level_zero_slowdown_writes_trigger(STOP_AT_TABLES);
+    options.set_level_zero_stop_writes_trigger(STOP_AT_TABLES);
+    options.set_soft_pending_compaction_bytes_limit(0);
+    options.set_hard_pending_compaction_bytes_limit(0);
     options.set_arena_block_size(MEMTABLE_PIECE_BYTES);
     options.set_manifest_preallocation_size(MEMTABLE_PIECE_BYTES);
     options.set_compression_type(DBCompressionType::Lz4);
@@ -59,15 +69,7 @@ pub fn of_a_store(shared: &Shared) -> Options {
     options.set_keep_log_file_num(2);
     options.set_stats_dump_period_sec(0);
     options.set_stats_persist_period_sec(0);
-    options
-}
-
-/// The one option that only a string can set. Both names are known to the RocksDB that is linked in, so the fallback is
-/// never taken; `a_hole_between_two_logs_is_never_skipped` would notice.
-fn verifying_logs() -> Options {
-    Options::default()
-        .get_options_from_string("track_and_verify_wals=true")
-        .unwrap_or_default()
+    Ok(options)
 }
 
 fn tables(shared: &Shared) -> BlockBasedOptions {

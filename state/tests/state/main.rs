@@ -1,0 +1,9 @@
+//! What the crate promises, tried on both backends. One binary, because each one links the whole of RocksDB.
+
+mod damage;
+mod epochs;
+mod kill;
+mod schedules;
+mod store;
+mod support;
+mod writer;
