@@ -20,5 +20,7 @@ pub const CHUNK_BYTES: usize = 512 * 1024;
 /// A whole verdict value that [`decode_verdict`](crate::decode_verdict) accepts. The largest one that the fold can write is
 /// a fraction of it.
 pub const VERDICT_BYTES: usize = 1024 * 1024;
+/// The value of a dead letter. Of a longer record it holds the beginning, and the header `gavel.sha256` the hash of all.
+pub const DEAD_LETTER_BYTES: usize = 512 * 1024;
 /// How deep arrays, maps, records and JSON values may lie inside a field that is skipped (a count).
 pub const NESTING: usize = 16;

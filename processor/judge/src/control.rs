@@ -180,10 +180,10 @@ impl ControlLog {
     }
 
     /// The document, once all of it is there.
-    pub fn document(&self, digest: &Digest) -> Option<Result<Document, PolicyError>> {
+    pub fn document(&self, digest: &Digest) -> Option<Document> {
         let slot = self.policies.get(digest)?;
         slot.chunks.complete?;
-        Some(Document::from_canonical(&slot.bytes()))
+        Document::from_canonical(&slot.bytes()).ok()
     }
 
     /// Compiles a policy, once for all snapshots. Slow for a large one: never on a lane.

@@ -4,16 +4,9 @@ use crate::fold::Contexts;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-/// All contexts, in key order.
+/// All contexts by key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct MemoryContexts(BTreeMap<Vec<u8>, Vec<u8>>);
-
-impl MemoryContexts {
-    /// Key and value of each, in key order.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.0.iter().map(|(key, value)| (key.as_slice(), value.as_slice()))
-    }
-}
+pub struct MemoryContexts(pub BTreeMap<Vec<u8>, Vec<u8>>);
 
 impl Contexts for MemoryContexts {
     type Error = Infallible;

@@ -62,9 +62,11 @@ pub enum Step<'f> {
 }
 
 /// Why the fold cannot go on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HaltReason {
+    #[error("an activation asks for engine {engine}, which this binary does not carry")]
     UnknownEngine { engine: u32 },
+    #[error("a stored context cannot be read: {detail}")]
     CorruptContext { detail: String },
 }
 

@@ -4,6 +4,7 @@
 //! failed once is purged and never polled again, so nothing of it can be acknowledged, or sent on, after its failure.
 
 use crate::lane::{Delivery, Kind, NotTaken, Output};
+use gavel_schemas::limits::DEAD_LETTER_BYTES;
 use rdkafka::ClientConfig;
 use rdkafka::ClientContext;
 use rdkafka::error::KafkaError;
@@ -11,9 +12,6 @@ use rdkafka::message::{BorrowedHeaders, DeliveryResult, Header, Message, OwnedHe
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext, PurgeConfig};
 use sha2::{Digest, Sha256};
 use std::sync::{Mutex, PoisonError};
-
-/// Longest value of a dead letter; of a longer record it holds the beginning, and a header the SHA-256 of all.
-pub const DEAD_LETTER_BYTES: usize = 512 * 1024;
 
 /// Delivery reports as librdkafka hands them over, within `BaseProducer::poll`.
 #[derive(Default)]
