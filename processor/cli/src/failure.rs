@@ -36,7 +36,12 @@ pub struct Failure {
 
 impl Failure {
     fn new(exit: Exit, error: impl ToString, next: impl Into<String>) -> Failure {
-        Failure { exit, error: error.to_string(), next: next.into(), is_quiet: false }
+        Failure {
+            exit,
+            error: error.to_string(),
+            next: next.into(),
+            is_quiet: false,
+        }
     }
 
     /// A check failed or something differs.
@@ -75,13 +80,19 @@ impl Failure {
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Failure {
         let is_quiet = error.kind() == io::ErrorKind::BrokenPipe;
-        Failure { is_quiet, ..Failure::broken(error, "") }
+        Failure {
+            is_quiet,
+            ..Failure::broken(error, "")
+        }
     }
 }
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Failure {
-        Failure::usage(error, "mend the setting where it is named; `gavel run --help` lists flags")
+        Failure::usage(
+            error,
+            "mend the setting where it is named; `gavel run --help` lists flags",
+        )
     }
 }
 
@@ -89,7 +100,9 @@ impl From<BrokerError> for Failure {
     fn from(error: BrokerError) -> Failure {
         let next = error.next_step();
         match error {
-            BrokerError::NoPartition { .. } | BrokerError::Client { .. } => Failure::usage(error, next),
+            BrokerError::NoPartition { .. } | BrokerError::Client { .. } => {
+                Failure::usage(error, next)
+            }
             BrokerError::NoBroker { .. }
             | BrokerError::NoTopic { .. }
             | BrokerError::OffsetGone { .. }
@@ -104,9 +117,9 @@ impl From<ControlError> for Failure {
         let next = error.next_step();
         match error {
             ControlError::Broker(error) => error.into(),
-            ControlError::Truncated { .. } | ControlError::Shorter { .. } | ControlError::Stopped => {
-                Failure::broken(error, next)
-            }
+            ControlError::Truncated { .. }
+            | ControlError::Shorter { .. }
+            | ControlError::Stopped => Failure::broken(error, next),
         }
     }
 }
@@ -135,9 +148,9 @@ impl From<TopicsError> for Failure {
             TopicsError::Broker(error) => error.into(),
             TopicsError::Order(error) => error.into(),
             TopicsError::NotVisible { .. } => Failure::broken(error, next),
-            TopicsError::Drift(_) | TopicsError::HasHistory { .. } | TopicsError::OpenedWith { .. } => {
-                Failure::difference(error, next)
-            }
+            TopicsError::Drift(_)
+            | TopicsError::HasHistory { .. }
+            | TopicsError::OpenedWith { .. } => Failure::difference(error, next),
         }
     }
 }
@@ -158,7 +171,9 @@ impl From<RunError> for Failure {
             RunError::Broker(error) => error.into(),
             RunError::Control(error) => error.into(),
             RunError::NotOpened { .. } | RunError::NoPolicy => Failure::usage(error, next),
-            RunError::Io { .. } | RunError::Metrics(_) | RunError::Lane { .. } => Failure::broken(error, next),
+            RunError::Io { .. } | RunError::Metrics(_) | RunError::Lane { .. } => {
+                Failure::broken(error, next)
+            }
         }
     }
 }
@@ -169,12 +184,11 @@ impl From<ReplayError> for Failure {
         match error {
             ReplayError::Broker(error) => error.into(),
             ReplayError::Control(error) => error.into(),
-            ReplayError::NotOpened { .. } | ReplayError::LostHistory { .. } | ReplayError::Halted { .. } => {
-                Failure::difference(error, next)
-            }
+            ReplayError::NotOpened { .. }
+            | ReplayError::LostHistory { .. }
+            | ReplayError::Halted { .. } => Failure::difference(error, next),
             ReplayError::Waits { .. }
             | ReplayError::MissingPolicy(_)
-            | ReplayError::Policy { .. }
             | ReplayError::State(_)
             | ReplayError::Panicked => Failure::broken(error, next),
         }
@@ -185,7 +199,9 @@ impl From<InspectError> for Failure {
     fn from(error: InspectError) -> Failure {
         let next = error.next_step();
         match error {
-            InspectError::Directory { .. } | InspectError::Empty { .. } => Failure::usage(error, next),
+            InspectError::Directory { .. } | InspectError::Empty { .. } => {
+                Failure::usage(error, next)
+            }
             InspectError::Store(_) | InspectError::State { .. } => Failure::broken(error, next),
         }
     }

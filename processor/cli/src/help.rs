@@ -24,7 +24,9 @@ Settings: flags win over GAVEL_<SECTION>_<KEY> variables, these over the file of
 
 /// The command line with its help pages laid out.
 pub fn command() -> clap::Command {
-    let command = Cli::command().after_help(EXIT_CODES).disable_help_subcommand(true);
+    let command = Cli::command()
+        .after_help(EXIT_CODES)
+        .disable_help_subcommand(true);
     let groups = grouped(&command);
     command.help_template(format!("{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{groups}Options:\n{{options}}{{after-help}}"))
 }
@@ -33,7 +35,9 @@ fn grouped(command: &clap::Command) -> String {
     let mut rest: Vec<&clap::Command> = command.get_subcommands().collect();
     let mut page = String::new();
     for (title, names) in GROUPS {
-        let (group, others): (Vec<_>, Vec<_>) = rest.into_iter().partition(|sub| names.contains(&sub.get_name()));
+        let (group, others): (Vec<_>, Vec<_>) = rest
+            .into_iter()
+            .partition(|sub| names.contains(&sub.get_name()));
         rest = others;
         append(&mut page, title, group);
     }
@@ -66,8 +70,16 @@ mod tests {
     fn every_command_is_on_the_first_page_with_its_purpose() {
         let page = command().render_help().to_string();
         for sub in Cli::command().get_subcommands() {
-            assert!(sub.get_about().is_some(), "{} says nothing about itself", sub.get_name());
-            assert!(page.contains(&format!("\n  {:<12} ", sub.get_name())), "{} is missing:\n{page}", sub.get_name());
+            assert!(
+                sub.get_about().is_some(),
+                "{} says nothing about itself",
+                sub.get_name()
+            );
+            assert!(
+                page.contains(&format!("\n  {:<12} ", sub.get_name())),
+                "{} is missing:\n{page}",
+                sub.get_name()
+            );
         }
         assert!(page.contains("Exit codes:"), "{page}");
     }

@@ -16,10 +16,15 @@ pub fn start(globals: &Globals) {
         Ok(filter) => (filter, None),
         Err(error) => (EnvFilter::new(DEFAULT), Some(error)),
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
     match globals.log_format {
         LogFormat::Json => builder.json().flatten_event(true).init(),
-        LogFormat::Text => builder.compact().with_ansi(io::stderr().is_terminal()).init(),
+        LogFormat::Text => builder
+            .compact()
+            .with_ansi(io::stderr().is_terminal())
+            .init(),
     }
     if let Some(error) = unreadable {
         tracing::warn!(%error, filter = wanted, "the log filter cannot be read; using `{DEFAULT}`");

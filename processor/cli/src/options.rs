@@ -19,7 +19,13 @@ pub struct Globals {
     pub output: Option<Output>,
 
     /// How log lines are written to standard error
-    #[arg(long, global = true, value_enum, value_name = "FORM", default_value = "text")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORM",
+        default_value = "text"
+    )]
     pub log_format: LogFormat,
 
     /// Which log lines are written: a level, or levels by target (`info,gavel_runtime=debug`)
@@ -64,8 +70,19 @@ pub struct DataDir {
 impl DataDir {
     /// As a setting.
     pub fn flags(&self) -> Vec<Flag> {
-        let value = self.data_dir.as_ref().map(|dir| dir.to_string_lossy().into_owned());
-        value.map(|value| Flag { name: "--data-dir", section: "run", key: "data_dir", value }).into_iter().collect()
+        let value = self
+            .data_dir
+            .as_ref()
+            .map(|dir| dir.to_string_lossy().into_owned());
+        value
+            .map(|value| Flag {
+                name: "--data-dir",
+                section: "run",
+                key: "data_dir",
+                value,
+            })
+            .into_iter()
+            .collect()
     }
 }
 
@@ -73,13 +90,28 @@ impl Globals {
     /// The checked configuration: file, environment, then these flags.
     pub fn config(&self, brokers: &Brokers, mut flags: Vec<Flag>) -> Result<Config, Failure> {
         if let Some(value) = brokers.bootstrap_servers.clone() {
-            flags.push(Flag { name: "--bootstrap-servers", section: "kafka", key: "bootstrap_servers", value });
+            flags.push(Flag {
+                name: "--bootstrap-servers",
+                section: "kafka",
+                key: "bootstrap_servers",
+                value,
+            });
         }
         let environment = std::env::vars_os()
-            .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+            .map(|(name, value)| {
+                (
+                    name.to_string_lossy().into_owned(),
+                    value.to_string_lossy().into_owned(),
+                )
+            })
             .collect();
         let properties = brokers.properties.clone();
-        Ok(Config::load(&Sources { file: self.config.clone(), environment, flags, properties })?)
+        Ok(Config::load(&Sources {
+            file: self.config.clone(),
+            environment,
+            flags,
+            properties,
+        })?)
     }
 
     /// The wanted form, or the command's own.

@@ -15,7 +15,10 @@ impl Out {
     pub fn new() -> Out {
         let stdout = io::stdout();
         let eager = stdout.is_terminal();
-        Out { inner: BufWriter::with_capacity(1 << 16, stdout.lock()), eager }
+        Out {
+            inner: BufWriter::with_capacity(1 << 16, stdout.lock()),
+            eager,
+        }
     }
 
     /// Each line is passed on at once, for output that somebody waits for.
@@ -43,6 +46,10 @@ impl Out {
 
     fn end_line(&mut self) -> io::Result<()> {
         self.inner.write_all(b"\n")?;
-        if self.eager { self.inner.flush() } else { Ok(()) }
+        if self.eager {
+            self.inner.flush()
+        } else {
+            Ok(())
+        }
     }
 }

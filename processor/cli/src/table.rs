@@ -18,8 +18,16 @@ pub fn heading() -> String {
 
 /// One verdict.
 pub fn row(verdict: &VerdictRecord) -> String {
-    let labels: Vec<String> = verdict.labels.iter().map(|label| format!("{}:{}", label.topic, label.risk)).collect();
-    let who = if verdict.community.is_empty() { verdict.user.clone() } else { format!("{}/{}", verdict.community, verdict.user) };
+    let labels: Vec<String> = verdict
+        .labels
+        .iter()
+        .map(|label| format!("{}:{}", label.topic, label.risk))
+        .collect();
+    let who = if verdict.community.is_empty() {
+        verdict.user.clone()
+    } else {
+        format!("{}/{}", verdict.community, verdict.user)
+    };
     columns(
         &format!("{}:{}", verdict.source_partition, verdict.source_offset),
         &verdict.action,
@@ -47,7 +55,11 @@ fn why(verdict: &VerdictRecord) -> String {
         let detail = effect.queue.as_deref().or(effect.trust.as_deref());
         parts.push(match (detail, effect.until) {
             (Some(detail), _) => format!("{}={detail}", effect.kind),
-            (None, Some(until)) => format!("{} for {}s", effect.kind, (until - verdict.judged_at) / 1_000),
+            (None, Some(until)) => format!(
+                "{} for {}s",
+                effect.kind,
+                (until - verdict.judged_at) / 1_000
+            ),
             (None, None) => effect.kind.clone(),
         });
     }
@@ -61,11 +73,17 @@ fn why(verdict: &VerdictRecord) -> String {
 }
 
 fn or_dash(text: &str) -> String {
-    if text.is_empty() { "-".into() } else { text.into() }
+    if text.is_empty() {
+        "-".into()
+    } else {
+        text.into()
+    }
 }
 
 fn columns(place: &str, action: &str, code: &str, who: &str, labels: &str, why: &str) -> String {
-    let line = format!("{place:>PLACE$}  {action:<ACTION$}  {code:<CODE$}  {who:<WHO$}  {labels:<LABELS$}  {why}");
+    let line = format!(
+        "{place:>PLACE$}  {action:<ACTION$}  {code:<CODE$}  {who:<WHO$}  {labels:<LABELS$}  {why}"
+    );
     line.trim_end().to_owned()
 }
 
@@ -89,7 +107,10 @@ mod tests {
 
     #[test]
     fn a_name_cannot_drive_the_terminal() {
-        assert_eq!(printable("a\u{1b}[31mb\u{202e}c\n"), "a\\u{1b}[31mb\\u{202e}c\\u{a}");
+        assert_eq!(
+            printable("a\u{1b}[31mb\u{202e}c\n"),
+            "a\\u{1b}[31mb\\u{202e}c\\u{a}"
+        );
         assert_eq!(printable("žluťoučký 猫"), "žluťoučký 猫");
     }
 }

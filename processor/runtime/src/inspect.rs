@@ -32,11 +32,15 @@ impl InspectError {
     pub fn next_step(&self) -> String {
         match self {
             InspectError::Directory { .. } | InspectError::Empty { .. } => {
-                "check --data-dir; a processor makes one store per partition that it has judged".into()
+                "check --data-dir; a processor makes one store per partition that it has judged"
+                    .into()
             }
-            InspectError::Store(error) if error.is_locked() => "stop the processor first, or copy the directory".into(),
+            InspectError::Store(error) if error.is_locked() => {
+                "stop the processor first, or copy the directory".into()
+            }
             InspectError::Store(_) | InspectError::State { .. } => {
-                "what is stored is a cache of the log: set it aside, and the processor rebuilds it".into()
+                "what is stored is a cache of the log: set it aside, and the processor rebuilds it"
+                    .into()
             }
         }
     }
@@ -86,21 +90,39 @@ const CACHE_BYTES: usize = 8 << 20;
 
 impl DataDir {
     pub fn new(path: &Path) -> DataDir {
-        DataDir { path: path.to_owned(), shared: Shared::new(CACHE_BYTES, CACHE_BYTES) }
+        DataDir {
+            path: path.to_owned(),
+            shared: Shared::new(CACHE_BYTES, CACHE_BYTES),
+        }
     }
 
     /// The partitions that have a store, in order.
     pub fn partitions(&self) -> Result<Vec<i32>, InspectError> {
-        let failed = |source| InspectError::Directory { path: self.path.clone(), source };
+        let failed = |source| InspectError::Directory {
+            path: self.path.clone(),
+            source,
+        };
         let mut partitions = Vec::new();
         for entry in std::fs::read_dir(&self.path).map_err(failed)? {
             let name = entry.map_err(failed)?.file_name();
-            let number = name.to_str().and_then(|name| name.rsplit('-').next()?.parse().ok());
+            let number = name
+                .to_str()
+                .and_then(|name| name.rsplit('-').next()?.parse().ok());
             // The name says what it is only if it is the one that the processor gives.
-            partitions.extend(number.filter(|n| partition_dir(&self.path, *n).file_name() == Some(name.as_os_str())));
+            partitions.extend(
+                number.filter(|n| {
+                    partition_dir(&self.path, *n).file_name() == Some(name.as_os_str())
+                }),
+            );
         }
         partitions.sort_unstable();
-        if partitions.is_empty() { Err(InspectError::Empty { path: self.path.clone() }) } else { Ok(partitions) }
+        if partitions.is_empty() {
+            Err(InspectError::Empty {
+                path: self.path.clone(),
+            })
+        } else {
+            Ok(partitions)
+        }
     }
 
     /// What a partition remembers; reads all of it.
@@ -116,8 +138,15 @@ impl DataDir {
                 contexts += 1;
             }
         })?;
-        let digest = if digest { Some(hex(&state_digest(&store, &state)?)) } else { None };
-        let unreadable = |error: serde_json::Error| InspectError::State { partition, detail: error.to_string() };
+        let digest = if digest {
+            Some(hex(&state_digest(&store, &state)?))
+        } else {
+            None
+        };
+        let unreadable = |error: serde_json::Error| InspectError::State {
+            partition,
+            detail: error.to_string(),
+        };
         Ok(Partition {
             partition,
             log_id: meta.identity.log_id,
@@ -139,21 +168,38 @@ impl DataDir {
             return Ok(None);
         }
         let (_, state) = meta(&store, partition)?;
-        let described = serde_json::to_value(describe_context(&context))
-            .map_err(|error| InspectError::State { partition, detail: error.to_string() })?;
+        let described = serde_json::to_value(describe_context(&context)).map_err(|error| {
+            InspectError::State {
+                partition,
+                detail: error.to_string(),
+            }
+        })?;
         let expired = context_expired(&context, state.clock());
-        Ok(Some(User { partition, user: user.to_owned(), expired, context: described }))
+        Ok(Some(User {
+            partition,
+            user: user.to_owned(),
+            expired,
+            context: described,
+        }))
     }
 
     fn open(&self, partition: i32) -> Result<Store, InspectError> {
-        Ok(Store::open_read_only(&partition_dir(&self.path, partition), &self.shared)?)
+        Ok(Store::open_read_only(
+            &partition_dir(&self.path, partition),
+            &self.shared,
+        )?)
     }
 }
 
 fn meta(store: &Store, partition: i32) -> Result<(Meta, PartitionState), InspectError> {
-    let missing = || InspectError::State { partition, detail: "nothing was ever stored".into() };
+    let missing = || InspectError::State {
+        partition,
+        detail: "nothing was ever stored".into(),
+    };
     let meta = store.meta()?.ok_or_else(missing)?;
-    let state = PartitionState::from_bytes(&meta.state)
-        .map_err(|error| InspectError::State { partition, detail: error.to_string() })?;
+    let state = PartitionState::from_bytes(&meta.state).map_err(|error| InspectError::State {
+        partition,
+        detail: error.to_string(),
+    })?;
     Ok((meta, state))
 }

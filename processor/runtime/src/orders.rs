@@ -7,7 +7,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use gavel_judge::{ControlLog, Digest, Document, ENGINE, PolicyError};
+use gavel_judge::{ControlLog, Digest, Document, ENGINE, NoPolicy, Policy, PolicyError};
 use gavel_schemas::{
     ControlMarker, LogOpened, Order, PolicyActivated, PolicyDocument, encode_marker, encode_order,
     limits,
@@ -15,8 +15,8 @@ use gavel_schemas::{
 use sha2::Digest as _;
 
 use crate::config::Config;
-use crate::hex::hex;
 use crate::control::{ControlError, ControlReader};
+use crate::hex::hex;
 use crate::kafka::{BrokerError, Cluster, Outgoing, Sender};
 
 /// The scope of an activation that holds for every community without one of its own.
@@ -182,8 +182,7 @@ impl<'a> Orders<'a> {
     /// Writes the document in chunks, unless the complete document is there. It must compile.
     pub fn publish(&mut self, document: &Document) -> Result<Published, OrderError> {
         let digest = document.digest();
-        gavel_judge::Policy::compile(document)
-            .map_err(|source| OrderError::Policy { digest, source })?;
+        Policy::compile(document).map_err(|source| OrderError::Policy { digest, source })?;
         let canonical = document.canonical();
         let mut published = Published {
             digest,
@@ -193,7 +192,7 @@ impl<'a> Orders<'a> {
         if self.control().document(&digest).is_some() {
             return Ok(published);
         }
-        for order in chunks(document, now_ms(), nonce)? {
+        for order in chunks(document)? {
             self.send_order(&digest.to_string(), &order)?;
             published.written += 1;
         }
@@ -274,18 +273,14 @@ impl Orders<'_> {
 
     /// The engine of a policy that is completely published and compiles.
     fn usable_engine(&self, digest: &Digest) -> Result<u32, OrderError> {
-        let document = self
-            .control()
-            .document(digest)
-            .ok_or_else(|| OrderError::NotPublished {
-                digest: *digest,
+        match self.control().compile(digest) {
+            Ok(policy) => Ok(policy.engine()),
+            Err(NoPolicy::Incomplete(digest)) => Err(OrderError::NotPublished {
+                digest,
                 control: self.control_topic(),
-            })?;
-        gavel_judge::Policy::compile(&document).map_err(|source| OrderError::Policy {
-            digest: *digest,
-            source,
-        })?;
-        Ok(document.engine())
+            }),
+            Err(NoPolicy::Invalid { digest, source }) => Err(OrderError::Policy { digest, source }),
+        }
     }
 
     /// Only `*` may change the engine; the fold would refuse the marker of a community that tries.
@@ -364,12 +359,8 @@ impl Orders<'_> {
     }
 }
 
-/// The orders that publish a document, one for each chunk. `issued_at` is in milliseconds since 1970.
-pub fn chunks<E>(
-    document: &Document,
-    issued_at: i64,
-    nonce: impl Fn() -> Result<Vec<u8>, E>,
-) -> Result<Vec<Order>, E> {
+/// The orders that publish a document, one for each chunk.
+fn chunks(document: &Document) -> Result<Vec<Order>, OrderError> {
     let digest = document.digest().to_string();
     let canonical = document.canonical();
     let pieces: Vec<&[u8]> = canonical.chunks(limits::CHUNK_BYTES).collect();
@@ -377,8 +368,14 @@ pub fn chunks<E>(
     (0..chunks)
         .zip(pieces)
         .map(|(chunk, bytes)| {
-            let (digest, bytes) = (digest.clone(), bytes.to_vec());
-            Ok(Order::PolicyDocument(PolicyDocument { digest, chunk, chunks, bytes, nonce: nonce()?, issued_at }))
+            Ok(Order::PolicyDocument(PolicyDocument {
+                digest: digest.clone(),
+                chunk,
+                chunks,
+                bytes: bytes.to_vec(),
+                nonce: nonce()?,
+                issued_at: now_ms(),
+            }))
         })
         .collect()
 }
@@ -419,4 +416,3 @@ fn now_ms() -> i64 {
         .unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
-

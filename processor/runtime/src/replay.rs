@@ -13,7 +13,7 @@ pub use file::FileJudge;
 pub use straight::{StraightFold, state_digest};
 pub use verify::{Difference, PartitionReport, Progress, Side, Verify, verify};
 
-use gavel_judge::{Digest, MissingPolicy};
+use gavel_judge::MissingPolicy;
 
 use crate::control::ControlError;
 use crate::kafka::BrokerError;
@@ -28,15 +28,29 @@ pub enum ReplayError {
     #[error("partition {partition} has no identity: `{control}` holds no LogOpened for it")]
     NotOpened { partition: i32, control: String },
     #[error("partition {partition} begins at offset {start}, but its history began at {opened}")]
-    LostHistory { partition: i32, start: i64, opened: i64 },
-    #[error("partition {partition}, offset {offset}: the log needs {reason}, which this binary does not have")]
-    Halted { partition: i32, offset: i64, reason: String },
-    #[error("partition {partition}, offset {offset}: the fold still waits for order {order} although the control log was read")]
-    Waits { partition: i32, offset: i64, order: i64 },
+    LostHistory {
+        partition: i32,
+        start: i64,
+        opened: i64,
+    },
+    #[error(
+        "partition {partition}, offset {offset}: the log needs {reason}, which this binary does not have"
+    )]
+    Halted {
+        partition: i32,
+        offset: i64,
+        reason: String,
+    },
+    #[error(
+        "partition {partition}, offset {offset}: the fold still waits for order {order} although the control log was read"
+    )]
+    Waits {
+        partition: i32,
+        offset: i64,
+        order: i64,
+    },
     #[error(transparent)]
     MissingPolicy(#[from] MissingPolicy),
-    #[error("policy {digest}: {reason}")]
-    Policy { digest: Digest, reason: String },
     #[error("the state's digest cannot be computed: {0}")]
     State(#[from] gavel_state::Error),
     #[error("a replay thread panicked; the message is above")]
@@ -56,7 +70,6 @@ impl ReplayError {
             ReplayError::Halted { .. } => "use the release that wrote these verdicts, or a later one that knows the engine".into(),
             ReplayError::Waits { .. }
             | ReplayError::MissingPolicy(_)
-            | ReplayError::Policy { .. }
             | ReplayError::State(_)
             | ReplayError::Panicked => "report this with the partition and the offset".into(),
         }

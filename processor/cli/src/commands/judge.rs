@@ -1,6 +1,7 @@
 //! `gavel judge`: a file of messages, without Kafka.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 use gavel_runtime::lines::LineReader;
@@ -32,22 +33,29 @@ pub struct Judge {
 
 impl Judge {
     pub fn run(self, globals: &Globals) -> Result<(), Failure> {
-        let document = policy::load(&self.policy)?;
+        let policy = policy::compile(&policy::load(&self.policy)?)?;
         let output = globals.output_or(Output::Json);
-        let mut judge = FileJudge::new(&document)?;
+        let mut judge = FileJudge::new(Arc::new(policy));
         let mut lines = LineReader::new(input(&self.file)?);
         let mut out = Out::new();
         if output == Output::Table {
             out.line(&table::heading())?;
         }
-        let unreadable = |error| Failure::broken(format!("{}: {error}", self.file.display()), "check the file");
+        let unreadable = |error| {
+            Failure::broken(
+                format!("{}: {error}", self.file.display()),
+                "check the file",
+            )
+        };
         while lines.advance().map_err(unreadable)? {
             if lines.line().is_empty() {
                 continue;
             }
             let offset = i64::try_from(lines.number() - 1).unwrap_or(i64::MAX);
             let verdict = judge
-                .judge(offset, lines.line(), |ruling| decode_verdict(ruling.verdict))?
+                .judge(offset, lines.line(), |ruling| {
+                    decode_verdict(ruling.verdict)
+                })?
                 .map_err(|error| Failure::broken(error, "report this with the line"))?;
             match output {
                 Output::Json => out.json(&verdict)?,

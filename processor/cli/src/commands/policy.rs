@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use gavel_judge::{Digest, Document};
+use gavel_judge::{Digest, Document, Policy as CompiledPolicy, PolicyError, TestFailure};
 use gavel_runtime::orders::{Activation, Author, EVERYWHERE, Orders};
 
 use crate::failure::Failure;
 use crate::options::{Brokers, Globals, Output};
 use crate::output::Out;
+use crate::table::printable;
 
 /// Check a policy, publish it, put it in force
 #[derive(Subcommand)]
@@ -53,7 +54,13 @@ pub struct Activate {
     community: Option<String>,
 
     /// Who orders it, for the record [default: $USER]
-    #[arg(long, env = "USER", hide_env = true, default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        env = "USER",
+        hide_env = true,
+        default_value = "",
+        hide_default_value = true
+    )]
     by: String,
 
     /// Why, for the record
@@ -77,15 +84,82 @@ impl Policy {
 /// Reads a policy file and the term lists that it names, which are found beside it.
 pub fn load(file: &Path) -> Result<Document, Failure> {
     let text = std::fs::read_to_string(file).map_err(|error| {
-        Failure::usage(format!("{}: cannot be read: {error}", file.display()), "check the path of the policy")
+        Failure::usage(
+            format!("{}: cannot be read: {error}", file.display()),
+            "check the path of the policy",
+        )
     })?;
     let directory = file.parent().unwrap_or(Path::new("")).to_owned();
     let mut lists = |name: &str| {
         let path = directory.join(name);
-        std::fs::read_to_string(&path).map_err(|error| format!("{}: cannot be read: {error}", path.display()))
+        std::fs::read_to_string(&path)
+            .map_err(|error| format!("{}: cannot be read: {error}", path.display()))
     };
-    Document::parse(&file.to_string_lossy(), &text, &mut lists)
-        .map_err(|error| Failure::difference(error, "mend the policy where it is named, then check it again"))
+    Document::parse(&file.to_string_lossy(), &text, &mut lists).map_err(unusable)
+}
+
+/// Compiles a policy.
+pub fn compile(document: &Document) -> Result<CompiledPolicy, Failure> {
+    CompiledPolicy::compile(document).map_err(unusable)
+}
+
+fn unusable(error: PolicyError) -> Failure {
+    Failure::difference(
+        error,
+        "mend the policy where it is named, then check it again",
+    )
+}
+
+impl Check {
+    fn run(self, globals: &Globals) -> Result<(), Failure> {
+        let document = load(&self.file)?;
+        let failures = gavel_judge::run_tests(&document).map_err(unusable)?;
+        let mut out = Out::new();
+        match globals.output_or(Output::Table) {
+            Output::Json => out.json(&serde_json::json!({
+                "id": document.id(),
+                "digest": document.digest().to_string(),
+                "engine": document.engine(),
+                "topics": document.topics(),
+                "terms": document.terms(),
+                "tests": document.tests(),
+                "failed": failures.iter().map(described).collect::<Vec<_>>(),
+            }))?,
+            Output::Table => {
+                out.line(&format!("{}  {}", document.digest(), document.id()))?;
+                out.line(&format!(
+                    "engine {}, {} topics, {} terms, {} tests of which {} failed",
+                    document.engine(),
+                    document.topics().len(),
+                    document.terms(),
+                    document.tests(),
+                    failures.len()
+                ))?;
+                for failure in &failures {
+                    out.line(&format!(
+                        "failed: {} ({})",
+                        printable(&failure.test),
+                        printable(&failure.text)
+                    ))?;
+                    for difference in &failure.differences {
+                        out.line(&format!("  {}", printable(difference)))?;
+                    }
+                }
+            }
+        }
+        out.finish()?;
+        if failures.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::difference(
+            format!("{} of {} tests failed", failures.len(), document.tests()),
+            "mend the policy or the tests' expectations",
+        ))
+    }
+}
+
+fn described(failure: &TestFailure) -> serde_json::Value {
+    serde_json::json!({"test": failure.test, "text": failure.text, "differences": failure.differences})
 }
 
 impl Publish {
@@ -101,8 +175,13 @@ impl Publish {
                 "bytes": published.bytes,
                 "chunks_written": published.written,
             }))?,
-            Output::Table if published.written == 0 => out.line(&format!("{digest} was published before"))?,
-            Output::Table => out.line(&format!("{digest} published in {} chunks", published.written))?,
+            Output::Table if published.written == 0 => {
+                out.line(&format!("{digest} was published before"))?
+            }
+            Output::Table => out.line(&format!(
+                "{digest} published in {} chunks",
+                published.written
+            ))?,
         }
         Ok(out.finish()?)
     }
@@ -120,7 +199,10 @@ impl Activate {
         let activation = Activation {
             digest,
             scope: scope.clone(),
-            author: Author { by: self.by, reason: self.reason },
+            author: Author {
+                by: self.by,
+                reason: self.reason,
+            },
             marker_time: None,
         };
         let activated = orders.activate(&activation)?;
@@ -135,7 +217,11 @@ impl Activate {
             }))?,
             Output::Table => {
                 let (order, partitions) = (activated.order, activated.partitions);
-                let place = if scope == EVERYWHERE { "everywhere".to_owned() } else { format!("in community {scope}") };
+                let place = if scope == EVERYWHERE {
+                    "everywhere".to_owned()
+                } else {
+                    format!("in community {scope}")
+                };
                 out.line(&if activated.resumed {
                     format!("{digest} is the newest policy {place} already (order {order}); its markers were sent again to {partitions} partitions")
                 } else {

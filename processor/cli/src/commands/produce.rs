@@ -60,7 +60,12 @@ impl Produce {
         };
         let name = self.file.display().to_string();
         let report = produce::produce(&config, options, input(&self.file)?, &mut |bad| {
-            eprintln!("{name}:{}: not sent: {}: {}", bad.line, bad.reason.code(), bad.reason);
+            eprintln!(
+                "{name}:{}: not sent: {}: {}",
+                bad.line,
+                bad.reason.code(),
+                bad.reason
+            );
         })?;
         let acked: u64 = report.acked.values().sum();
         let mut out = Out::new();

@@ -58,7 +58,10 @@ impl Verify {
             Some(threads) => usize::from(threads),
             None => thread::available_parallelism().map_or(1, usize::from),
         };
-        let wanted = replay::Verify { partitions: self.partitions.map(|list| list.0).unwrap_or_default(), threads };
+        let wanted = replay::Verify {
+            partitions: self.partitions.map(|list| list.0).unwrap_or_default(),
+            threads,
+        };
         let progress = Arc::new(Progress::default());
         let shown = Shown::start(&progress);
         let reports = replay::verify(&config, &wanted, &progress);
@@ -75,7 +78,10 @@ impl Verify {
                 out.line(&table(&reports, self.digest))?;
                 for report in &reports {
                     if let Some(difference) = &report.difference {
-                        let place = format!("partition {}, offset {}", report.partition, difference.offset);
+                        let place = format!(
+                            "partition {}, offset {}",
+                            report.partition, difference.offset
+                        );
                         out.line(&format!("\nfirst difference: {place}: {}", difference.what))?;
                         out.line(&format!("  derived: {}", json(&difference.derived)?))?;
                         out.line(&format!("  found:   {}", json(&difference.found)?))?;
@@ -84,7 +90,10 @@ impl Verify {
             }
         }
         out.finish()?;
-        let different = reports.iter().filter(|report| report.difference.is_some()).count();
+        let different = reports
+            .iter()
+            .filter(|report| report.difference.is_some())
+            .count();
         if different == 0 {
             return Ok(());
         }
@@ -114,11 +123,23 @@ fn without_digest(report: &PartitionReport, digest: bool) -> serde_json::Value {
 fn table(reports: &[PartitionReport], digest: bool) -> String {
     let mut table = comfy_table::Table::new();
     table.load_preset(comfy_table::presets::NOTHING);
-    let mut header = vec!["PARTITION", "RECORDS", "EQUAL", "COPIES", "DEAD LETTERS", "NOT YET JUDGED", "RESULT"];
+    let mut header = vec![
+        "PARTITION",
+        "RECORDS",
+        "EQUAL",
+        "COPIES",
+        "DEAD LETTERS",
+        "NOT YET JUDGED",
+        "RESULT",
+    ];
     header.extend(digest.then_some("DIGEST"));
     table.set_header(header);
     for report in reports {
-        let result = if report.difference.is_some() { "DIFFERS" } else { "equal" };
+        let result = if report.difference.is_some() {
+            "DIFFERS"
+        } else {
+            "equal"
+        };
         let mut row = vec![
             report.partition.to_string(),
             report.records.to_string(),
@@ -181,7 +202,12 @@ struct PartitionList(Vec<i32>);
 const PARTITIONS_MAX: i32 = 100_000;
 
 fn partition_list(text: &str) -> Result<PartitionList, String> {
-    let number = |text: &str| text.trim().parse::<i32>().ok().filter(|n| (0..PARTITIONS_MAX).contains(n));
+    let number = |text: &str| {
+        text.trim()
+            .parse::<i32>()
+            .ok()
+            .filter(|n| (0..PARTITIONS_MAX).contains(n))
+    };
     let mut partitions = Vec::new();
     for piece in text.split(',') {
         let range = match piece.split_once('-') {
@@ -190,7 +216,11 @@ fn partition_list(text: &str) -> Result<PartitionList, String> {
         };
         match range {
             Some((from, to)) if from <= to => partitions.extend(from..=to),
-            _ => return Err(format!("`{piece}` is neither a partition nor a range; write for example 0-3 or 0,2,5")),
+            _ => {
+                return Err(format!(
+                    "`{piece}` is neither a partition nor a range; write for example 0-3 or 0,2,5"
+                ));
+            }
         }
     }
     Ok(PartitionList(partitions))
@@ -202,8 +232,14 @@ mod tests {
 
     #[test]
     fn partitions_are_listed_or_ranged() {
-        assert_eq!(partition_list("0-3").map(|list| list.0), Ok(vec![0, 1, 2, 3]));
-        assert_eq!(partition_list("5, 0-1").map(|list| list.0), Ok(vec![5, 0, 1]));
+        assert_eq!(
+            partition_list("0-3").map(|list| list.0),
+            Ok(vec![0, 1, 2, 3])
+        );
+        assert_eq!(
+            partition_list("5, 0-1").map(|list| list.0),
+            Ok(vec![5, 0, 1])
+        );
         for wrong in ["", "a", "3-1", "-1", "0-", "1,,2", "999999999"] {
             assert!(partition_list(wrong).is_err(), "{wrong}");
         }

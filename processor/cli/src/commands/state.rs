@@ -58,11 +58,25 @@ impl Inspect {
         }
     }
 
-    fn show(&self, globals: &Globals, stores: &inspect::DataDir, partitions: &[i32]) -> Result<(), Failure> {
+    fn show(
+        &self,
+        globals: &Globals,
+        stores: &inspect::DataDir,
+        partitions: &[i32],
+    ) -> Result<(), Failure> {
         let mut out = Out::new();
         let mut table = comfy_table::Table::new();
         table.load_preset(comfy_table::presets::NOTHING);
-        table.set_header(["PARTITION", "BOUNDARY", "VERDICTS", "CLOCK", "USERS", "EXPIRED", "LOG", "DIGEST"]);
+        table.set_header([
+            "PARTITION",
+            "BOUNDARY",
+            "VERDICTS",
+            "CLOCK",
+            "USERS",
+            "EXPIRED",
+            "LOG",
+            "DIGEST",
+        ]);
         for partition in partitions {
             let stored = stores.partition(*partition, self.digest)?;
             match globals.output_or(Output::Json) {
@@ -94,7 +108,10 @@ fn row(stored: Partition) -> [String; 8] {
 
 fn show_user(stores: &inspect::DataDir, partitions: &[i32], user: &str) -> Result<(), Failure> {
     if !user.contains('/') {
-        return Err(Failure::usage(format!("`{user}` names no user"), "write --user COMMUNITY/USER"));
+        return Err(Failure::usage(
+            format!("`{user}` names no user"),
+            "write --user COMMUNITY/USER",
+        ));
     }
     let mut out = Out::new();
     let mut found = false;
@@ -108,5 +125,8 @@ fn show_user(stores: &inspect::DataDir, partitions: &[i32], user: &str) -> Resul
     if found {
         return Ok(());
     }
-    Err(Failure::difference(format!("nothing is remembered of {user}"), "check the spelling; contexts expire after 90 days"))
+    Err(Failure::difference(
+        format!("nothing is remembered of {user}"),
+        "check the spelling; contexts expire after 90 days",
+    ))
 }

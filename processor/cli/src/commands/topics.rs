@@ -95,7 +95,10 @@ impl Check {
         if drift.is_empty() {
             return Ok(());
         }
-        Err(Failure::difference(format!("{} settings differ", drift.len()), "run the commands of the last column"))
+        Err(Failure::difference(
+            format!("{} settings differ", drift.len()),
+            "run the commands of the last column",
+        ))
     }
 }
 
@@ -126,8 +129,15 @@ fn finish(globals: &Globals, result: Result<Report, TopicsError>) -> Result<(), 
                 out.line(&format!("existed  {name}"))?;
             }
             let opened = &report.opened;
-            let when = if opened.written { "opened" } else { "was opened before" };
-            out.line(&format!("log {} {when} with {} partitions", opened.log_id, opened.partitions))?;
+            let when = if opened.written {
+                "opened"
+            } else {
+                "was opened before"
+            };
+            out.line(&format!(
+                "log {} {when} with {} partitions",
+                opened.log_id, opened.partitions
+            ))?;
         }
     }
     Ok(out.finish()?)
@@ -157,13 +167,24 @@ fn show_drift(globals: &Globals, drift: &[Drift]) -> Result<(), Failure> {
 
 /// Milliseconds of a time such as `7d`; -1 for `forever`.
 fn retention_ms(text: &str) -> Result<i64, String> {
-    const UNITS: [(&str, i64); 4] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
+    const UNITS: [(&str, i64); 4] = [
+        ("d", 86_400_000),
+        ("h", 3_600_000),
+        ("m", 60_000),
+        ("s", 1_000),
+    ];
     if text == "forever" {
         return Ok(-1);
     }
     UNITS
         .iter()
-        .find_map(|(unit, ms)| text.strip_suffix(unit)?.parse::<i64>().ok().filter(|n| *n > 0)?.checked_mul(*ms))
+        .find_map(|(unit, ms)| {
+            text.strip_suffix(unit)?
+                .parse::<i64>()
+                .ok()
+                .filter(|n| *n > 0)?
+                .checked_mul(*ms)
+        })
         .ok_or_else(|| "write a whole number with d, h, m or s, or `forever`".to_owned())
 }
 

@@ -67,10 +67,18 @@ impl Verdicts {
             },
             partition: self.partition,
             follow: self.follow,
-            filter: Filter { user: self.user, action: self.action, code: self.code },
+            filter: Filter {
+                user: self.user,
+                action: self.action,
+                code: self.code,
+            },
         };
         let output = globals.output_or(Output::Json);
-        let mut out = if self.follow { Out::new().eager() } else { Out::new() };
+        let mut out = if self.follow {
+            Out::new().eager()
+        } else {
+            Out::new()
+        };
         if output == Output::Table {
             out.line(&table::heading())?;
         }
@@ -96,7 +104,10 @@ impl Verdicts {
         }
         out.finish()?;
         if summary.undecodable > 0 {
-            tracing::warn!(records = summary.undecodable, "records of the verdict topic are no verdicts and were skipped");
+            tracing::warn!(
+                records = summary.undecodable,
+                "records of the verdict topic are no verdicts and were skipped"
+            );
         }
         Ok(())
     }

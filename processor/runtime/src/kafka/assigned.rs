@@ -15,6 +15,8 @@ use crate::config::Config;
 
 /// One wait of the consumer.
 pub(super) const POLL: Duration = Duration::from_millis(100);
+/// For asking why nothing comes.
+const ASK: Duration = Duration::from_secs(1);
 
 /// Member of no group; reads what it is told to.
 pub(super) struct Assigned {
@@ -88,10 +90,7 @@ impl Assigned {
                 }
                 Some(
                     RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic,
-                ) => Err(BrokerError::NoTopic {
-                    topic: self.topic.clone(),
-                    servers: self.servers.clone(),
-                }),
+                ) => Err(self.no_topic()),
                 // The last two are about the coordinator of the group that nobody joins.
                 Some(
                     RDKafkaErrorCode::GroupAuthorizationFailed
@@ -103,16 +102,36 @@ impl Assigned {
         }
     }
 
-    /// The error for patience that ran out.
-    pub fn no_broker(&self) -> BrokerError {
-        BrokerError::NoBroker {
+    /// The error for patience that ran out: librdkafka says nothing of a topic that does not exist for half a minute.
+    pub fn silence(&self) -> BrokerError {
+        let missing = [
+            RDKafkaErrorCode::UnknownTopicOrPartition,
+            RDKafkaErrorCode::UnknownTopic,
+        ];
+        match cluster::metadata_of(&self.consumer, &self.topic, ASK) {
+            Ok(Some((_, Some(code)))) if missing.contains(&code) => self.no_topic(),
+            Ok(None) => self.no_topic(),
+            Ok(Some(_)) | Err(_) => {
+                cluster::hear(&self.consumer);
+                let (servers, waited) = (self.servers.clone(), self.patience);
+                BrokerError::NoBroker {
+                    servers,
+                    waited,
+                    detail: self.log.detail(),
+                }
+            }
+        }
+    }
+
+    fn no_topic(&self) -> BrokerError {
+        BrokerError::NoTopic {
+            topic: self.topic.clone(),
             servers: self.servers.clone(),
-            waited: self.patience,
-            detail: self.log.detail(),
         }
     }
 
     fn failed(&self, doing: String, error: KafkaError) -> BrokerError {
+        cluster::hear(&self.consumer);
         typed(doing, error, &self.servers, &self.log, self.patience)
     }
 }

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 
 use super::client::no_client;
 use super::log::typed;
 use super::{Bounds, BrokerError, BrokerLog, PATIENCE, reader_config};
 use crate::config::Config;
+
+/// Complaints heard before an error is reported.
+const COMPLAINTS: usize = 20;
 
 /// A client that asks; it reads and writes nothing.
 pub struct Cluster {
@@ -49,36 +52,21 @@ impl Cluster {
     /// The topic's layout, or `None` when it does not exist.
     pub fn topic(&self, name: &str) -> Result<Option<TopicLayout>, BrokerError> {
         let doing = || format!("describe topic `{name}`");
-        let metadata = self
-            .client
-            .fetch_metadata(Some(name), self.patience)
-            .map_err(|error| typed(doing(), error, &self.servers, &self.log, self.patience))?;
-        let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == name) else {
+        let topic = metadata_of(&self.client, name, self.patience)
+            .map_err(|error| self.failed(doing(), error))?;
+        let Some((layout, code)) = topic else {
             return Ok(None);
         };
-        match topic.error().map(RDKafkaErrorCode::from) {
-            None => {}
+        match code {
+            None => Ok((layout.partitions > 0).then_some(layout)),
             Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
-                return Ok(None);
+                Ok(None)
             }
-            Some(code) => {
-                return Err(BrokerError::Refused {
-                    doing: doing(),
-                    code,
-                });
-            }
+            Some(code) => Err(BrokerError::Refused {
+                doing: doing(),
+                code,
+            }),
         }
-        let partitions = i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX);
-        let replication = topic
-            .partitions()
-            .iter()
-            .map(|partition| partition.replicas().len())
-            .min()
-            .unwrap_or(0);
-        Ok((partitions > 0).then_some(TopicLayout {
-            partitions,
-            replication,
-        }))
     }
 
     /// How many brokers the cluster has now.
@@ -87,7 +75,7 @@ impl Cluster {
         let metadata = self
             .client
             .fetch_metadata(None, self.patience)
-            .map_err(|error| typed(doing, error, &self.servers, &self.log, self.patience))?;
+            .map_err(|error| self.failed(doing, error))?;
         Ok(i32::try_from(metadata.brokers().len()).unwrap_or(i32::MAX))
     }
 
@@ -101,16 +89,48 @@ impl Cluster {
 
     /// First offset still in the log, and the end of what is committed.
     pub fn bounds(&self, topic: &str, partition: i32) -> Result<Bounds, BrokerError> {
-        bounds(&self.client, topic, partition, self.patience).map_err(|error| {
-            typed(
-                format!("ask for the offsets of `{topic}` partition {partition}"),
-                error,
-                &self.servers,
-                &self.log,
-                self.patience,
-            )
-        })
+        let doing = || format!("ask for the offsets of `{topic}` partition {partition}");
+        bounds(&self.client, topic, partition, self.patience)
+            .map_err(|error| self.failed(doing(), error))
     }
+
+    fn failed(&self, doing: String, error: KafkaError) -> BrokerError {
+        hear(&self.client);
+        typed(doing, error, &self.servers, &self.log, self.patience)
+    }
+}
+
+/// Lets the client say what it complains about: it speaks only when polled, and one complaint at a time.
+pub(super) fn hear(client: &BaseConsumer<BrokerLog>) {
+    for _ in 0..COMPLAINTS {
+        // Whatever comes is heard by the log; there are no records, because nothing is waited for any more.
+        drop(client.poll(Duration::from_millis(1)));
+    }
+}
+
+/// What brokers say of a topic: its layout, and an error if there is one.
+pub(super) fn metadata_of(
+    client: &BaseConsumer<BrokerLog>,
+    name: &str,
+    patience: Duration,
+) -> KafkaResult<Option<(TopicLayout, Option<RDKafkaErrorCode>)>> {
+    let metadata = client.fetch_metadata(Some(name), patience)?;
+    Ok(metadata
+        .topics()
+        .iter()
+        .find(|topic| topic.name() == name)
+        .map(|topic| {
+            let partitions = topic.partitions();
+            let layout = TopicLayout {
+                partitions: i32::try_from(partitions.len()).unwrap_or(i32::MAX),
+                replication: partitions
+                    .iter()
+                    .map(|partition| partition.replicas().len())
+                    .min()
+                    .unwrap_or(0),
+            };
+            (layout, topic.error().map(RDKafkaErrorCode::from))
+        }))
 }
 
 pub(super) fn bounds(
@@ -118,7 +138,7 @@ pub(super) fn bounds(
     topic: &str,
     partition: i32,
     patience: Duration,
-) -> rdkafka::error::KafkaResult<Bounds> {
+) -> KafkaResult<Bounds> {
     // The client reads committed records only, so the end is that of the last finished transaction.
     let (start, end) = client.fetch_watermarks(topic, partition, patience)?;
     Ok(Bounds { start, end })

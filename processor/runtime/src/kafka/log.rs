@@ -18,6 +18,15 @@ pub struct BrokerLog {
 }
 
 impl BrokerLog {
+    fn remember(&self, reason: &str) {
+        // librdkafka puts its thread's name in front.
+        let reason = reason
+            .strip_prefix("[thrd:")
+            .and_then(|rest| rest.split_once("]: "))
+            .map_or(reason, |(_, rest)| rest);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+    }
+
     /// The last complaint, as the end of a sentence: ` (connect to … refused)`.
     pub fn detail(&self) -> String {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
@@ -29,9 +38,12 @@ impl BrokerLog {
 
 impl ClientContext for BrokerLog {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        // A raw setting for producers is no news to a consumer.
-        if facility == "CONFWARN" {
-            return;
+        match facility {
+            // A raw setting for producers is no news to a consumer.
+            "CONFWARN" => return,
+            // Why a connection failed; consumers learn it in no other way.
+            "FAIL" => self.remember(message),
+            _ => {}
         }
         // What matters of it comes back as a typed error; the lines themselves are for those who look for them.
         tracing::debug!(target: "librdkafka", ?level, facility, "{message}");
@@ -39,11 +51,9 @@ impl ClientContext for BrokerLog {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(target: "librdkafka", %error, "{reason}");
-        let all_down = error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown);
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         // "1/1 brokers are down" says less than the failure before it.
-        if !all_down || last.is_none() {
-            *last = Some(reason.to_owned());
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+            self.remember(reason);
         }
     }
 }

@@ -94,7 +94,7 @@ impl LogReader {
                 }
                 Ok(Polled::End(_)) => self.astray = true,
                 Ok(Polled::Nothing) if idle_since.elapsed() >= self.assigned.patience => {
-                    return Err(self.assigned.no_broker());
+                    return Err(self.assigned.silence());
                 }
                 Ok(Polled::Nothing) => {}
                 Err(error) => {
@@ -183,7 +183,7 @@ impl TopicReader {
                     }
                 }
                 Polled::Nothing if idle_since.elapsed() >= self.assigned.patience => {
-                    return Err(self.assigned.no_broker());
+                    return Err(self.assigned.silence());
                 }
                 Polled::Nothing => {}
             }

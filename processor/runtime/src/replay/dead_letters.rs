@@ -104,7 +104,11 @@ impl Letter {
             let value = value.unwrap_or_default();
             match key {
                 b"gavel.topic" => topic = Some(value == messages.as_bytes()),
-                b"gavel.offset" => offset = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()),
+                b"gavel.offset" => {
+                    offset = std::str::from_utf8(value)
+                        .ok()
+                        .and_then(|text| text.parse().ok())
+                }
                 b"gavel.reason" => reason = Some(value.to_vec()),
                 b"gavel.sha256" => whole = Some(value.to_vec()),
                 _ => {}
@@ -127,9 +131,16 @@ impl Letter {
         let whole = (kept.len() < value.len()).then(|| hex(&Sha256::digest(value)));
         if self.reason != refused.reason.as_bytes() {
             let found = String::from_utf8_lossy(&self.reason);
-            Some(format!("its dead letter gives the reason `{found}` instead of `{}`", refused.reason))
+            Some(format!(
+                "its dead letter gives the reason `{found}` instead of `{}`",
+                refused.reason
+            ))
         } else if self.bytes != kept.len() || self.sha256[..] != Sha256::digest(kept)[..] {
-            Some(format!("its dead letter holds {} bytes that are not the record's {}", self.bytes, kept.len()))
+            Some(format!(
+                "its dead letter holds {} bytes that are not the record's {}",
+                self.bytes,
+                kept.len()
+            ))
         } else if self.whole != whole.map(String::into_bytes) {
             Some("its dead letter has another SHA-256 than the record".into())
         } else {
@@ -137,7 +148,6 @@ impl Letter {
         }
     }
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -154,22 +164,41 @@ mod tests {
     }
 
     fn refused(value: &[u8]) -> Refused<'_> {
-        Refused { offset: 4, reason: "empty-value", value: Some(value) }
+        Refused {
+            offset: 4,
+            reason: "empty-value",
+            value: Some(value),
+        }
     }
 
     #[test]
     fn a_letter_must_hold_the_record_and_its_reason() {
         assert_eq!(letter(b"raw").differs(&refused(b"raw")), None);
-        assert!(letter(b"raw").differs(&refused(b"row")).is_some_and(|what| what.contains("bytes")));
-        let other = Letter { reason: b"too-large".to_vec(), ..letter(b"raw") };
-        assert!(other.differs(&refused(b"raw")).is_some_and(|what| what.contains("`too-large`")));
+        assert!(
+            letter(b"raw")
+                .differs(&refused(b"row"))
+                .is_some_and(|what| what.contains("bytes"))
+        );
+        let other = Letter {
+            reason: b"too-large".to_vec(),
+            ..letter(b"raw")
+        };
+        assert!(
+            other
+                .differs(&refused(b"raw"))
+                .is_some_and(|what| what.contains("`too-large`"))
+        );
     }
 
     #[test]
     fn a_shortened_letter_must_carry_the_hash_of_the_whole() {
         let value = vec![b'x'; limits::DEAD_LETTER_BYTES + 1];
         let mut short = letter(&value[..limits::DEAD_LETTER_BYTES]);
-        assert!(short.differs(&refused(&value)).is_some_and(|what| what.contains("SHA-256")));
+        assert!(
+            short
+                .differs(&refused(&value))
+                .is_some_and(|what| what.contains("SHA-256"))
+        );
         short.whole = Some(hex(&Sha256::digest(&value)).into_bytes());
         assert_eq!(short.differs(&refused(&value)), None);
     }

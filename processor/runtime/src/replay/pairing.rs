@@ -32,7 +32,9 @@ pub struct Pairing {
 pub enum Copy {
     Identical,
     /// `first` is where the first copy stands in the verdict topic.
-    Differs { first: i64 },
+    Differs {
+        first: i64,
+    },
     /// There was no verdict for this offset.
     Unknown,
     /// Too long ago to be compared.
@@ -45,7 +47,11 @@ impl Pairing {
     }
 
     fn remembering(capacity: usize) -> Pairing {
-        Pairing { seen: VecDeque::new(), hasher: RandomState::new(), capacity }
+        Pairing {
+            seen: VecDeque::new(),
+            hasher: RandomState::new(),
+            capacity,
+        }
     }
 
     /// Remembers the first copy of a verdict. Source offsets ascend.
@@ -54,14 +60,20 @@ impl Pairing {
             self.seen.pop_front();
         }
         let hash = self.hasher.hash_one((key, value));
-        self.seen.push_back(Seen { source, place, hash });
+        self.seen.push_back(Seen {
+            source,
+            place,
+            hash,
+        });
     }
 
     /// Compares another copy with the first.
     pub fn copy(&self, source: i64, key: Option<&[u8]>, value: &[u8]) -> Copy {
         match self.seen.binary_search_by_key(&source, |seen| seen.source) {
             Ok(at) if self.seen[at].hash == self.hasher.hash_one((key, value)) => Copy::Identical,
-            Ok(at) => Copy::Differs { first: self.seen[at].place },
+            Ok(at) => Copy::Differs {
+                first: self.seen[at].place,
+            },
             Err(0) if self.seen.len() == self.capacity => Copy::Forgotten,
             Err(_) => Copy::Unknown,
         }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use gavel_judge::{ControlLog, Fold, MemoryContexts, PartitionState, Patience, Record, Ruling, Step, context_expired};
+use gavel_judge::{
+    ControlLog, Fold, MemoryContexts, PartitionState, Patience, Policy, Record, Ruling, Step,
+    context_expired,
+};
 use gavel_state::{Backend, Batch, Error as StateError, Identity, Meta};
 
 use super::ReplayError;
@@ -25,16 +28,46 @@ impl StraightFold {
         context_complete: bool,
         control: Arc<ControlLog>,
     ) -> Result<StraightFold, ReplayError> {
-        let fold = Fold::new(log_id, partition, context_complete, PartitionState::default(), &control)?;
-        Ok(StraightFold { fold, control, contexts: MemoryContexts::default(), partition, boundary: None })
+        let fold = Fold::new(
+            log_id,
+            partition,
+            context_complete,
+            PartitionState::default(),
+            &control,
+        )?;
+        Ok(StraightFold {
+            fold,
+            control,
+            contexts: MemoryContexts::default(),
+            partition,
+            boundary: None,
+        })
+    }
+
+    /// Under one policy for every community from the first record on, without a control log.
+    pub fn with_policy(log_id: &str, partition: i32, policy: Arc<Policy>) -> StraightFold {
+        let fold = Fold::with_policy(log_id, partition, PartitionState::default(), policy);
+        StraightFold {
+            fold,
+            control: Arc::default(),
+            contexts: MemoryContexts::default(),
+            partition,
+            boundary: None,
+        }
     }
 
     /// Judges the next record and shows the ruling, which is gone with the next record.
-    pub fn judge<R>(&mut self, record: &Record<'_>, show: impl FnOnce(&Ruling<'_>) -> R) -> Result<R, ReplayError> {
+    pub fn judge<R>(
+        &mut self,
+        record: &Record<'_>,
+        show: impl FnOnce(&Ruling<'_>) -> R,
+    ) -> Result<R, ReplayError> {
         let (partition, offset) = (self.partition, record.offset);
         let mut compiled = None;
         loop {
-            let Ok(step) = self.fold.step(record, &self.control, Patience::Refuse, &mut self.contexts);
+            let Ok(step) =
+                self.fold
+                    .step(record, &self.control, Patience::Refuse, &mut self.contexts);
             let order = match step {
                 Step::Verdict(ruling) => {
                     self.boundary = Some(offset);
@@ -42,11 +75,19 @@ impl StraightFold {
                 }
                 Step::Await { order } => order,
                 Step::Halt(reason) => {
-                    return Err(ReplayError::Halted { partition, offset, reason: reason.to_string() });
+                    return Err(ReplayError::Halted {
+                        partition,
+                        offset,
+                        reason: reason.to_string(),
+                    });
                 }
             };
             if compiled == Some(order) {
-                return Err(ReplayError::Waits { partition, offset, order });
+                return Err(ReplayError::Waits {
+                    partition,
+                    offset,
+                    order,
+                });
             }
             self.control.compile_order(order);
             compiled = Some(order);
@@ -56,12 +97,18 @@ impl StraightFold {
     /// Digest of the state after the last record: that of a processor which has stored everything up to here.
     pub fn digest(&self) -> Result<[u8; 32], ReplayError> {
         let meta = self.boundary.map(|boundary| Meta {
-            identity: Identity { log_id: self.fold.log_id().to_owned(), partition: self.partition },
+            identity: Identity {
+                log_id: self.fold.log_id().to_owned(),
+                partition: self.partition,
+            },
             boundary,
             verdict_end: 0,
             state: self.fold.state().to_bytes(),
         });
-        let folded = Folded { contexts: &self.contexts, meta };
+        let folded = Folded {
+            contexts: &self.contexts,
+            meta,
+        };
         Ok(state_digest(&folded, self.fold.state())?)
     }
 }
@@ -90,11 +137,16 @@ impl Backend for Folded<'_> {
     }
 
     fn commit(&self, _batch: &Batch) -> Result<(), StateError> {
-        Err(StateError::ReadOnly { path: "(memory)".into() })
+        Err(StateError::ReadOnly {
+            path: "(memory)".into(),
+        })
     }
 
     fn scan(&self, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<Option<Meta>, StateError> {
-        self.contexts.0.iter().for_each(|(key, value)| visit(key, value));
+        self.contexts
+            .0
+            .iter()
+            .for_each(|(key, value)| visit(key, value));
         Ok(self.meta.clone())
     }
 }

@@ -17,8 +17,8 @@ use super::dead_letters::{DeadLetters, Refused};
 use super::pairing::{Copy, Pairing};
 use super::{ReplayError, StraightFold};
 use crate::config::Config;
-use crate::hex::hex;
 use crate::control;
+use crate::hex::hex;
 use crate::kafka::{Cluster, LogReader, raw_headers};
 use crate::shell::record_of;
 
@@ -83,25 +83,48 @@ pub struct Difference {
 pub enum Side {
     Verdict(Box<gavel_schemas::VerdictRecord>),
     /// Bytes that are no verdict, as hexadecimal.
-    Undecodable { bytes: String },
+    Undecodable {
+        bytes: String,
+    },
 }
 
 impl Side {
     fn of(value: &[u8]) -> Option<Side> {
         Some(match decode_verdict(value) {
             Ok(verdict) => Side::Verdict(Box::new(verdict)),
-            Err(_) => Side::Undecodable { bytes: hex(&value[..value.len().min(1_024)]) },
+            Err(_) => Side::Undecodable {
+                bytes: hex(&value[..value.len().min(1_024)]),
+            },
         })
     }
 }
 
 /// Verifies the wanted partitions, several at a time; reports in the order of partitions.
-pub fn verify(config: &Config, wanted: &Verify, progress: &Progress) -> Result<Vec<PartitionReport>, ReplayError> {
-    let count = Cluster::new(config)?.require(&config.topics.messages)?.partitions;
-    let mut partitions = if wanted.partitions.is_empty() { (0..count).collect() } else { wanted.partitions.clone() };
-    if let Some(partition) = partitions.iter().copied().find(|partition| !(0..count).contains(partition)) {
+pub fn verify(
+    config: &Config,
+    wanted: &Verify,
+    progress: &Progress,
+) -> Result<Vec<PartitionReport>, ReplayError> {
+    let count = Cluster::new(config)?
+        .require(&config.topics.messages)?
+        .partitions;
+    let mut partitions = if wanted.partitions.is_empty() {
+        (0..count).collect()
+    } else {
+        wanted.partitions.clone()
+    };
+    if let Some(partition) = partitions
+        .iter()
+        .copied()
+        .find(|partition| !(0..count).contains(partition))
+    {
         let topic = config.topics.messages.clone();
-        return Err(crate::kafka::BrokerError::NoPartition { topic, partition, partitions: count }.into());
+        return Err(crate::kafka::BrokerError::NoPartition {
+            topic,
+            partition,
+            partitions: count,
+        }
+        .into());
     }
     partitions.sort_unstable_by(|a, b| b.cmp(a));
     partitions.dedup();
@@ -142,7 +165,11 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn through(config: &'a Config, partition: i32, progress: &'a Progress) -> Result<PartitionReport, ReplayError> {
+    fn through(
+        config: &'a Config,
+        partition: i32,
+        progress: &'a Progress,
+    ) -> Result<PartitionReport, ReplayError> {
         let mut messages = LogReader::open(config, &config.topics.messages, partition)?;
         let bounds = messages.bounds()?;
         // After the end of the messages, so that every order which they name is there.
@@ -152,19 +179,35 @@ impl<'a> Walk<'a> {
         verdicts.start(verdict_bounds.start);
         let (fold, opened) = open_fold(config, partition, &control)?;
         if bounds.start > opened.start {
-            return Err(ReplayError::LostHistory { partition, start: bounds.start, opened: opened.start });
+            return Err(ReplayError::LostHistory {
+                partition,
+                start: bounds.start,
+                opened: opened.start,
+            });
         }
         messages.start(opened.start);
-        progress.total.fetch_add(u64::try_from(bounds.end - opened.start).unwrap_or(0), Ordering::Relaxed);
+        progress.total.fetch_add(
+            u64::try_from(bounds.end - opened.start).unwrap_or(0),
+            Ordering::Relaxed,
+        );
         let mut walk = Walk {
             config,
             progress,
             fold,
             messages,
-            letters: if opened.context_complete { Some(DeadLetters::open(config, partition)?) } else { None },
+            letters: if opened.context_complete {
+                Some(DeadLetters::open(config, partition)?)
+            } else {
+                None
+            },
             pairing: Pairing::new(),
             verdicts_begin: verdict_bounds.start == 0,
-            report: PartitionReport { partition, log_id: opened.log_id, end: bounds.end, ..Default::default() },
+            report: PartitionReport {
+                partition,
+                log_id: opened.log_id,
+                end: bounds.end,
+                ..Default::default()
+            },
         };
         while let Some(verdict) = verdicts.read_to(verdict_bounds.end)? {
             if let Some(difference) = walk.meet(&verdict)? {
@@ -179,17 +222,38 @@ impl<'a> Walk<'a> {
     /// Takes the next record of the verdict topic.
     fn meet(&mut self, verdict: &BorrowedMessage<'_>) -> Result<Option<Difference>, ReplayError> {
         let value = verdict.payload().unwrap_or_default();
-        let Ok(VerdictIdentity { log_id, source_partition, source_offset }) = peek_verdict_identity(value) else {
-            let what = format!("offset {} of the verdict topic holds no verdict", verdict.offset());
-            return Ok(Some(Difference { offset: self.messages.next_offset(), what, derived: None, found: Side::of(value) }));
+        let Ok(VerdictIdentity {
+            log_id,
+            source_partition,
+            source_offset,
+        }) = peek_verdict_identity(value)
+        else {
+            let what = format!(
+                "offset {} of the verdict topic holds no verdict",
+                verdict.offset()
+            );
+            return Ok(Some(Difference {
+                offset: self.messages.next_offset(),
+                what,
+                derived: None,
+                found: Side::of(value),
+            }));
         };
         if log_id != self.report.log_id {
             self.report.foreign += 1;
             return Ok(None);
         }
         if source_partition != self.report.partition {
-            let what = format!("a verdict of partition {source_partition} stands in partition {}", self.report.partition);
-            return Ok(Some(Difference { offset: source_offset, what, derived: None, found: Side::of(value) }));
+            let what = format!(
+                "a verdict of partition {source_partition} stands in partition {}",
+                self.report.partition
+            );
+            return Ok(Some(Difference {
+                offset: source_offset,
+                what,
+                derived: None,
+                found: Side::of(value),
+            }));
         }
         if source_offset < self.messages.next_offset() {
             return self.another_copy(source_offset, verdict);
@@ -202,21 +266,41 @@ impl<'a> Walk<'a> {
     }
 
     /// Folds up to the record of this verdict and compares.
-    fn first_copy(&mut self, source: i64, verdict: &BorrowedMessage<'_>) -> Result<Option<Difference>, ReplayError> {
+    fn first_copy(
+        &mut self,
+        source: i64,
+        verdict: &BorrowedMessage<'_>,
+    ) -> Result<Option<Difference>, ReplayError> {
         while let Some(message) = self.messages.read_to(self.report.end)? {
             let offset = message.offset();
             self.report.records += 1;
             self.progress.done.fetch_add(1, Ordering::Relaxed);
             if offset == source {
-                let compared = self.fold.judge(&record_of(&message), |ruling| compare(ruling, &message, verdict))?;
-                let Compared { difference, refused } = compared;
+                let compared = self.fold.judge(&record_of(&message), |ruling| {
+                    compare(ruling, &message, verdict)
+                })?;
+                let Compared {
+                    difference,
+                    refused,
+                } = compared;
                 if difference.is_some() {
                     return Ok(difference);
                 }
                 self.report.equal += 1;
-                self.pairing.first(source, verdict.offset(), verdict.key(), verdict.payload().unwrap_or_default());
-                let (Some(reason), Some(letters)) = (refused, &mut self.letters) else { return Ok(None) };
-                let wrong = letters.expect(&Refused { offset, reason, value: message.payload() })?;
+                self.pairing.first(
+                    source,
+                    verdict.offset(),
+                    verdict.key(),
+                    verdict.payload().unwrap_or_default(),
+                );
+                let (Some(reason), Some(letters)) = (refused, &mut self.letters) else {
+                    return Ok(None);
+                };
+                let wrong = letters.expect(&Refused {
+                    offset,
+                    reason,
+                    value: message.payload(),
+                })?;
                 self.report.dead_letters = letters.found;
                 return Ok(wrong.map(|what| Difference {
                     offset,
@@ -228,22 +312,43 @@ impl<'a> Walk<'a> {
             if offset > source {
                 let what = "a verdict for an offset that has no record".to_owned();
                 let found = Side::of(verdict.payload().unwrap_or_default());
-                return Ok(Some(Difference { offset: source, what, derived: None, found }));
+                return Ok(Some(Difference {
+                    offset: source,
+                    what,
+                    derived: None,
+                    found,
+                }));
             }
-            let derived = self.fold.judge(&record_of(&message), |ruling| Side::of(ruling.verdict))?;
+            let derived = self
+                .fold
+                .judge(&record_of(&message), |ruling| Side::of(ruling.verdict))?;
             if !self.verdicts_begin && self.report.equal == 0 {
                 self.report.expired += 1;
                 continue;
             }
             let what = format!("no verdict: the topic goes on with that of offset {source}");
-            return Ok(Some(Difference { offset, what, derived, found: None }));
+            return Ok(Some(Difference {
+                offset,
+                what,
+                derived,
+                found: None,
+            }));
         }
         let what = "a verdict for an offset that has no record".to_owned();
         let found = Side::of(verdict.payload().unwrap_or_default());
-        Ok(Some(Difference { offset: source, what, derived: None, found }))
+        Ok(Some(Difference {
+            offset: source,
+            what,
+            derived: None,
+            found,
+        }))
     }
 
-    fn another_copy(&mut self, source: i64, verdict: &BorrowedMessage<'_>) -> Result<Option<Difference>, ReplayError> {
+    fn another_copy(
+        &mut self,
+        source: i64,
+        verdict: &BorrowedMessage<'_>,
+    ) -> Result<Option<Difference>, ReplayError> {
         let value = verdict.payload().unwrap_or_default();
         let (what, first) = match self.pairing.copy(source, verdict.key(), value) {
             Copy::Identical => {
@@ -251,16 +356,34 @@ impl<'a> Walk<'a> {
                 return Ok(None);
             }
             Copy::Differs { first } => ("a copy differs from the first verdict", Some(first)),
-            Copy::Unknown => ("a verdict for an offset that has no record, or out of order", None),
-            Copy::Forgotten => ("a copy that is too far behind its first to be compared", None),
+            Copy::Unknown => (
+                "a verdict for an offset that has no record, or out of order",
+                None,
+            ),
+            Copy::Forgotten => (
+                "a copy that is too far behind its first to be compared",
+                None,
+            ),
         };
-        let derived = first.map(|place| self.verdict_at(place)).transpose()?.flatten();
-        Ok(Some(Difference { offset: source, what: what.into(), derived, found: Side::of(value) }))
+        let derived = first
+            .map(|place| self.verdict_at(place))
+            .transpose()?
+            .flatten();
+        Ok(Some(Difference {
+            offset: source,
+            what: what.into(),
+            derived,
+            found: Side::of(value),
+        }))
     }
 
     /// Reads one verdict again.
     fn verdict_at(&self, place: i64) -> Result<Option<Side>, ReplayError> {
-        let mut reader = LogReader::open(self.config, &self.config.topics.verdicts, self.report.partition)?;
+        let mut reader = LogReader::open(
+            self.config,
+            &self.config.topics.verdicts,
+            self.report.partition,
+        )?;
         reader.start(place);
         let record = reader.read_to(place + 1)?;
         Ok(record.and_then(|record| Side::of(record.payload().unwrap_or_default())))
@@ -286,13 +409,28 @@ struct History {
     context_complete: bool,
 }
 
-fn open_fold(config: &Config, partition: i32, control: &Arc<ControlLog>) -> Result<(StraightFold, History), ReplayError> {
+fn open_fold(
+    config: &Config,
+    partition: i32,
+    control: &Arc<ControlLog>,
+) -> Result<(StraightFold, History), ReplayError> {
     let opened = control
         .opened(partition)
-        .ok_or_else(|| ReplayError::NotOpened { partition, control: config.topics.control.clone() })?;
-    let history =
-        History { log_id: opened.log_id.clone(), start: opened.start, context_complete: opened.context_complete };
-    let fold = StraightFold::new(&history.log_id, partition, history.context_complete, Arc::clone(control))?;
+        .ok_or_else(|| ReplayError::NotOpened {
+            partition,
+            control: config.topics.control.clone(),
+        })?;
+    let history = History {
+        log_id: opened.log_id.clone(),
+        start: opened.start,
+        context_complete: opened.context_complete,
+    };
+    let fold = StraightFold::new(
+        &history.log_id,
+        partition,
+        history.context_complete,
+        Arc::clone(control),
+    )?;
     Ok((fold, history))
 }
 
@@ -303,14 +441,24 @@ struct Compared {
     refused: Option<&'static str>,
 }
 
-fn compare(ruling: &Ruling<'_>, message: &BorrowedMessage<'_>, verdict: &BorrowedMessage<'_>) -> Compared {
+fn compare(
+    ruling: &Ruling<'_>,
+    message: &BorrowedMessage<'_>,
+    verdict: &BorrowedMessage<'_>,
+) -> Compared {
     let value = verdict.payload().unwrap_or_default();
     let key = if ruling.key_kept { message.key() } else { None };
     let what = if value != ruling.verdict {
         Some("the verdict differs")
     } else if verdict.key() != key {
         Some("the verdict has another key than the message")
-    } else if headers(verdict) != if ruling.headers_kept { headers(message) } else { Vec::new() } {
+    } else if headers(verdict)
+        != if ruling.headers_kept {
+            headers(message)
+        } else {
+            Vec::new()
+        }
+    {
         Some("the verdict has other headers than the message")
     } else {
         None
@@ -321,7 +469,10 @@ fn compare(ruling: &Ruling<'_>, message: &BorrowedMessage<'_>, verdict: &Borrowe
         derived: Side::of(ruling.verdict),
         found: Side::of(value),
     });
-    Compared { difference, refused: ruling.dead_letter.map(|refusal| refusal.code()) }
+    Compared {
+        difference,
+        refused: ruling.dead_letter.map(|refusal| refusal.code()),
+    }
 }
 
 /// Headers as one string of bytes: lengths, keys and values.
@@ -330,9 +481,12 @@ fn headers(record: &BorrowedMessage<'_>) -> Vec<u8> {
     raw_headers(record, |key, value| {
         all.extend_from_slice(&key.len().to_le_bytes());
         all.extend_from_slice(key);
-        all.extend_from_slice(&value.map_or(-1, |value| value.len().cast_signed()).to_le_bytes());
+        all.extend_from_slice(
+            &value
+                .map_or(-1, |value| value.len().cast_signed())
+                .to_le_bytes(),
+        );
         all.extend_from_slice(value.unwrap_or_default());
     });
     all
 }
-
