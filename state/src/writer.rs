@@ -20,8 +20,8 @@ struct Job {
     done: Done,
 }
 
-/// Commits batches in the order in which they are submitted, one at a time. Dropping it commits what is queued, then
-/// ends the thread.
+/// Commits batches in the order in which they are submitted, one at a time, so that what a commit copies is in memory once
+/// and not once a partition. Dropping it commits what is queued, then ends the thread.
 pub struct Writer {
     queue: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,

@@ -59,9 +59,9 @@ pub struct Memory {
     table: Table,
     budget: usize,
     /// Number of the epoch that collects changes now.
-    open: u64,
+    open: u32,
     /// Every epoch up to this number is in the backend.
-    committed: u64,
+    committed: u32,
     flight: Option<Flight>,
     /// Slots changed in the open epoch.
     dirty: Vec<u32>,
@@ -127,6 +127,9 @@ impl Memory {
     }
 
     /// Sets the context of `key`.
+    ///
+    /// # Panics
+    /// If the key has 64 KiB or the value 4 GiB: the fold refuses far less.
     pub fn store(&mut self, key: &[u8], value: &[u8]) {
         self.change(key, Some(value));
     }

@@ -1,64 +1,70 @@
 //! The contexts in RAM: an index over slots, and the hand of a clock.
 //!
 //! Invariants: nothing outside can see the order of the index or the seed of its hash, so neither can reach a verdict; no
-//! operation moves more than one context, except that the index, eight bytes an entry, is now and then rehashed.
+//! operation moves a context other than its own; only a part of the index, eight bytes an entry, is now and then rehashed.
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 use std::hash::BuildHasher;
 
 /// Slots are allocated in blocks that never move.
 const BLOCK: usize = 1024;
+/// Parts of the index, each of which grows by itself: as one, a rehash would stop the lane for ten milliseconds a million
+/// contexts.
+const PARTS: usize = 16;
 /// Values change their length by a few bytes at a time: rounding saves most of the reallocations.
 const GRAIN: usize = 16;
 /// In place of a value's length: there is none.
 const ABSENT: u32 = u32::MAX;
 
-/// A key and its value as of the last change.
+/// A key and its value as of the last change. Half a cache line, so that looking at one costs one miss.
+#[repr(align(32))]
 pub struct Context {
     /// Key, value, room to grow.
     bytes: Box<[u8]>,
     /// Number of the epoch of the last change; 0 for what was loaded.
-    pub epoch: u64,
-    key_len: u32,
-    value_len: u32,
+    pub epoch: u32,
     hash: u32,
+    value_len: u32,
+    key_len: u16,
     /// Serialised into the batch of the epoch in flight.
     pub frozen: bool,
     /// Read since the clock's hand last passed.
     pub touched: bool,
 }
 
+const _: () = assert!(size_of::<Option<Context>>() == 32);
+
 impl Context {
     /// Charged for a context beyond its bytes: the slot, the index (9 bytes at half to seven eighths full), the dirty list,
     /// and the allocator's header and rounding.
     pub const OVERHEAD: usize = size_of::<Option<Context>>() + 16 + 8 + 16;
 
-    fn new(hash: u32, key: &[u8], value: Option<&[u8]>, epoch: u64) -> Context {
+    fn new(hash: u32, key: &[u8], value: Option<&[u8]>, epoch: u32) -> Context {
         Context {
             bytes: joined(key, value.unwrap_or_default()),
             epoch,
-            key_len: length(key),
-            value_len: value.map_or(ABSENT, length),
             hash,
+            value_len: value.map_or(ABSENT, length),
+            key_len: key_length(key),
             frozen: false,
             touched: false,
         }
     }
 
     pub fn key(&self) -> &[u8] {
-        &self.bytes[..self.key_len as usize]
+        &self.bytes[..usize::from(self.key_len)]
     }
 
     /// `None`: the key has been removed.
     pub fn value(&self) -> Option<&[u8]> {
         (self.value_len != ABSENT).then(|| {
-            let start = self.key_len as usize;
+            let start = usize::from(self.key_len);
             &self.bytes[start..start + self.value_len as usize]
         })
     }
 
     pub fn set(&mut self, value: Option<&[u8]>) {
-        let start = self.key_len as usize;
+        let start = usize::from(self.key_len);
         let bytes = value.unwrap_or_default();
         let end = start + bytes.len();
         if end > self.bytes.len() || end + 4 * GRAIN < self.bytes.len() {
@@ -84,11 +90,15 @@ fn joined(key: &[u8], value: &[u8]) -> Box<[u8]> {
     bytes.into_boxed_slice()
 }
 
-fn length(bytes: &[u8]) -> u32 {
-    match u32::try_from(bytes.len()) {
+fn length(value: &[u8]) -> u32 {
+    match u32::try_from(value.len()) {
         Ok(len) if len != ABSENT => len,
-        _ => panic!("a key or value of {} bytes", bytes.len()),
+        _ => panic!("a context of {} bytes", value.len()),
     }
+}
+
+fn key_length(key: &[u8]) -> u16 {
+    u16::try_from(key.len()).unwrap_or_else(|_| panic!("a key of {} bytes", key.len()))
 }
 
 /// Where a context is, with enough of its key's hash to find it without looking.
@@ -100,7 +110,7 @@ struct Place {
 #[derive(Default)]
 pub struct Table {
     seed: DefaultHashBuilder,
-    index: HashTable<Place>,
+    index: [HashTable<Place>; PARTS],
     blocks: Vec<Vec<Option<Context>>>,
     free: Vec<u32>,
     hand: u32,
@@ -113,7 +123,7 @@ impl Table {
     }
 
     pub fn find(&self, hash: u32, key: &[u8]) -> Option<u32> {
-        let found = self.index.find(spread(hash), |place| {
+        let found = self.index[part(hash)].find(spread(hash), |place| {
             place.hash == hash
                 && self
                     .get(place.slot)
@@ -133,13 +143,12 @@ impl Table {
     }
 
     /// Adds a key that is not there.
-    pub fn insert(&mut self, hash: u32, key: &[u8], value: Option<&[u8]>, epoch: u64) -> u32 {
+    pub fn insert(&mut self, hash: u32, key: &[u8], value: Option<&[u8]>, epoch: u32) -> u32 {
         let context = Context::new(hash, key, value, epoch);
         let slot = self.place(context);
-        self.index
-            .insert_unique(spread(hash), Place { hash, slot }, |place| {
-                spread(place.hash)
-            });
+        self.index[part(hash)].insert_unique(spread(hash), Place { hash, slot }, |place| {
+            spread(place.hash)
+        });
         slot
     }
 
@@ -161,9 +170,8 @@ impl Table {
         let (hash, cost) = (context.hash, context.cost());
         *place = None;
         self.free.push(slot);
-        if let Ok(entry) = self
-            .index
-            .find_entry(spread(hash), |place| place.slot == slot)
+        if let Ok(entry) =
+            self.index[part(hash)].find_entry(spread(hash), |place| place.slot == slot)
         {
             entry.remove();
         }
@@ -172,7 +180,7 @@ impl Table {
 
     /// Contexts held, tombstones included.
     pub fn len(&self) -> usize {
-        self.index.len()
+        self.index.iter().map(HashTable::len).sum()
     }
 
     fn slots(&self) -> usize {
@@ -203,7 +211,12 @@ fn position(slot: u32) -> (usize, usize) {
     (slot as usize / BLOCK, slot as usize % BLOCK)
 }
 
-/// The index wants its tag in the top bits and its bucket in the bottom ones.
+fn part(hash: u32) -> usize {
+    // The top bits: a part of the index finds its buckets by the others.
+    (hash >> (u32::BITS - PARTS.ilog2())) as usize
+}
+
+/// A part of the index wants its tag in the top bits and its bucket in the bottom ones.
 fn spread(hash: u32) -> u64 {
     u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

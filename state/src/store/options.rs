@@ -1,8 +1,8 @@
 //! How RocksDB is set up: strict about what it reads, and cheap enough for 64 partitions in one process.
 
 use rocksdb::{
-    BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, LogLevel, Options,
-    WriteBufferManager,
+    BlockBasedIndexType, BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, LogLevel,
+    Options, WriteBufferManager,
 };
 
 /// Memtable of one partition. A lone partition flushes when it is full; many share what [`Shared`] grants.
@@ -77,9 +77,13 @@ fn tables(shared: &Shared) -> BlockBasedOptions {
     tables.set_block_cache(&shared.cache);
     tables.set_block_size(BLOCK_BYTES);
     tables.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
-    // Indexes and filters count against the cache, so that memory stays bounded whatever the number of users.
+    // Indexes and filters count against the cache, so that memory stays bounded whatever the number of users. They are cut
+    // in pieces: as one block they would outgrow a shard of the cache, and every read would fetch megabytes again.
     tables.set_cache_index_and_filter_blocks(true);
     tables.set_cache_index_and_filter_blocks_with_high_priority(true);
+    tables.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    tables.set_partition_filters(true);
+    tables.set_pin_top_level_index_and_filter(true);
     tables.set_pin_l0_filter_and_index_blocks_in_cache(true);
     tables
 }
