@@ -135,10 +135,10 @@ fn table(reports: &[PartitionReport], digest: bool) -> String {
     header.extend(digest.then_some("DIGEST"));
     table.set_header(header);
     for report in reports {
-        let result = if report.difference.is_some() {
-            "DIFFERS"
-        } else {
-            "equal"
+        let result = match (&report.difference, report.equal) {
+            (Some(_), _) => "DIFFERS",
+            (None, 0) => "no verdicts",
+            (None, _) => "equal",
         };
         let mut row = vec![
             report.partition.to_string(),

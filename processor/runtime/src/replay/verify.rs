@@ -161,6 +161,8 @@ struct Walk<'a> {
     pairing: Pairing,
     /// Whether the verdict topic still has its beginning.
     verdicts_begin: bool,
+    /// End of the messages when it was last asked for.
+    grown_to: i64,
     report: PartitionReport,
 }
 
@@ -202,6 +204,7 @@ impl<'a> Walk<'a> {
             },
             pairing: Pairing::new(),
             verdicts_begin: verdict_bounds.start == 0,
+            grown_to: bounds.end,
             report: PartitionReport {
                 partition,
                 log_id: opened.log_id,
@@ -259,10 +262,22 @@ impl<'a> Walk<'a> {
             return self.another_copy(source_offset, verdict);
         }
         if source_offset >= self.report.end {
-            // Judged since this verification began.
-            return Ok(None);
+            return self.judged_since(source_offset, value);
         }
         self.first_copy(source_offset, verdict)
+    }
+
+    /// A verdict from behind the end: right if the log has grown so far since this verification began.
+    fn judged_since(&mut self, source: i64, value: &[u8]) -> Result<Option<Difference>, ReplayError> {
+        if source >= self.grown_to {
+            self.grown_to = self.messages.bounds()?.end;
+        }
+        Ok((source >= self.grown_to).then(|| Difference {
+            offset: source,
+            what: "a verdict for an offset that the log does not have yet".into(),
+            derived: None,
+            found: Side::of(value),
+        }))
     }
 
     /// Folds up to the record of this verdict and compares.
