@@ -185,9 +185,12 @@ fn cold(lanes: &mut [Lane], users: usize) -> Result<(), Box<dyn Error>> {
     let (mut key, mut value) = (Vec::new(), Vec::new());
     let loads = users.min(100_000);
     for absent in [false, true] {
+        let (held, start) = (contexts(lanes), cpu()?);
         for lane in lanes.iter_mut() {
             lane.memory = Memory::new(Arc::clone(&lane.store), BUDGET);
         }
+        let dropped = per((cpu()? - start) as usize, held);
+        println!("drop     {dropped:>8.0} ns a context held");
         let start = cpu()?;
         for n in 0..loads {
             let user = n * (users / loads);
@@ -203,6 +206,10 @@ fn cold(lanes: &mut [Lane], users: usize) -> Result<(), Box<dyn Error>> {
         );
     }
     Ok(())
+}
+
+fn contexts(lanes: &[Lane]) -> usize {
+    lanes.iter().map(|lane| lane.memory.stats().contexts).sum()
 }
 
 fn name(user: usize, key: &mut Vec<u8>) {

@@ -1,12 +1,14 @@
 //! One epoch's contexts on their way to the backend.
 //!
 //! Invariant: a batch is applied whole or not at all, together with its [`Meta`]. It is filled a little at a time on the
-//! lane, so it grows in chunks of fixed size: one growing buffer would copy itself again and again, each time for longer
+//! lane, so it grows in chunks that stay where they are: one growing buffer would copy itself again and again, each time for longer
 //! than a verdict may take.
 
 use crate::meta::Meta;
+use std::ops::RangeInclusive;
 
-const CHUNK_BYTES: usize = 256 * 1024;
+/// A small epoch takes little memory, a large one few chunks.
+const CHUNK_BYTES: RangeInclusive<usize> = 4 << 10..=256 << 10;
 /// In place of a value's length: the key is removed.
 const REMOVED: u32 = u32::MAX;
 
@@ -72,7 +74,8 @@ impl Batch {
             .last()
             .is_none_or(|chunk| chunk.capacity() - chunk.len() < size);
         if full {
-            self.chunks.push(Vec::with_capacity(CHUNK_BYTES.max(size)));
+            let usual = self.bytes.clamp(*CHUNK_BYTES.start(), *CHUNK_BYTES.end());
+            self.chunks.push(Vec::with_capacity(usual.max(size)));
         }
         let last = self.chunks.len() - 1;
         &mut self.chunks[last]
@@ -143,7 +146,7 @@ mod tests {
     #[test]
     fn a_value_larger_than_a_chunk_stays_whole() {
         let mut batch = batch();
-        let large = vec![7; 3 * CHUNK_BYTES];
+        let large = vec![7; 3 * CHUNK_BYTES.end()];
         batch.push(b"small", Some(b"1"));
         batch.push(b"large", Some(&large));
         batch.push(b"last", Some(b"2"));

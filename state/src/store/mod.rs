@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::meta::{FORMAT, Identity, Meta, Unreadable};
 use failure::{Doing, failure};
 use rocksdb::{DB, DBPinnableSlice, ErrorKind, ReadOptions, WriteBatch, WriteOptions, properties};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -28,6 +29,8 @@ use std::time::Duration;
 const META: &[u8] = &[0x00];
 /// Of every context's key, before the key itself.
 const CONTEXTS: u8 = 0x01;
+/// A file in the directory of a store that was found corrupt, with the reason.
+const CONDEMNED: &str = "CORRUPT";
 const SCAN_READAHEAD_BYTES: usize = 1 << 20;
 /// How often a commit that waits for flushes looks whether they are done.
 const STALL_LOOK: Duration = Duration::from_millis(1);
@@ -54,6 +57,7 @@ impl Store {
     /// Opens the store in `dir`, or makes an empty one. It must be that of `identity`.
     pub fn open(dir: &Path, identity: &Identity, shared: &Shared) -> Result<Store, Error> {
         std::fs::create_dir_all(dir).map_err(|error| failure(error, Doing::Open, dir))?;
+        refuse_condemned(dir)?;
         refuse_headless(dir)?;
         let db = options::of_a_store(shared)
             .and_then(|options| DB::open(&options, dir))
@@ -89,7 +93,7 @@ impl Store {
         DB::destroy(&rocksdb::Options::default(), dir)
             .map_err(|error| failure(error, Doing::Destroy, dir))?;
         match std::fs::remove_dir_all(dir) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(failure(error, Doing::Destroy, dir))
             }
             _ => Ok(()),
@@ -134,14 +138,26 @@ impl Store {
     }
 
     fn corrupt(&self, detail: &str) -> Error {
-        Error::Corrupt {
+        self.condemn(Error::Corrupt {
             path: self.path.clone(),
             detail: detail.into(),
-        }
+        })
     }
 
     fn failure(&self, error: rocksdb::Error, doing: Doing) -> Error {
-        failure(error, doing, &self.path)
+        self.condemn(failure(error, doing, &self.path))
+    }
+
+    /// Opening looks at the ends of the files only. What a read or a compaction finds in the middle is written down, or
+    /// the store would be opened again and again, to fail at the same place each time.
+    fn condemn(&self, error: Error) -> Error {
+        if let Error::Corrupt { detail, .. } = &error
+            && !self.read_only
+        {
+            // If it cannot be written, the next read finds the same damage.
+            let _written = std::fs::write(self.path.join(CONDEMNED), detail);
+        }
+        error
     }
 
     fn find(&self, key: &[u8]) -> Result<Option<DBPinnableSlice<'_>>, Error> {
@@ -282,6 +298,17 @@ fn prefix(key: &[u8], into: &mut Vec<u8>) {
     into.extend_from_slice(key);
 }
 
+fn refuse_condemned(dir: &Path) -> Result<(), Error> {
+    match std::fs::read(dir.join(CONDEMNED)) {
+        Ok(detail) => Err(Error::Corrupt {
+            path: dir.into(),
+            detail: String::from_utf8_lossy(&detail).into_owned(),
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(failure(error, Doing::Open, dir)),
+    }
+}
+
 /// RocksDB takes a directory without CURRENT for an empty one, and would delete the files of the store that lost it.
 fn refuse_headless(dir: &Path) -> Result<(), Error> {
     if dir.join("CURRENT").exists() {
@@ -289,7 +316,7 @@ fn refuse_headless(dir: &Path) -> Result<(), Error> {
     }
     let files = match std::fs::read_dir(dir) {
         Ok(files) => files,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(failure(error, Doing::Open, dir)),
     };
     for file in files {

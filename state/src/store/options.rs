@@ -38,7 +38,8 @@ impl Shared {
 }
 
 pub fn of_a_store(shared: &Shared) -> Result<Options, rocksdb::Error> {
-    // The one option that only a string can set.
+    // The one option that only a string can set. With it a copy of a store must bring its logs: one without any does not
+    // open.
     let mut options = Options::default().get_options_from_string("track_and_verify_wals=true")?;
     options.create_if_missing(true);
     options.set_paranoid_checks(true);

@@ -134,6 +134,25 @@ fn damage_to_a_table_a_manifest_or_current_is_corruption_or_harmless() {
 }
 
 #[test]
+fn damage_found_by_a_read_is_remembered_at_the_next_opening() {
+    let built = tempfile::tempdir().expect("a directory");
+    build(built.path());
+    let table = files(built.path(), |name| name.ends_with(".sst"))
+        .pop()
+        .expect("a table");
+    let mut bytes = std::fs::read(&table).expect("readable");
+    bytes[100] ^= 0x20;
+    std::fs::write(&table, bytes).expect("write");
+    let store = open(built.path()).expect("opening does not read the data");
+    let read = contents(&store).expect_err("the read does");
+    assert!(read.is_corrupt(), "{read:?}");
+    drop(store);
+    for _ in 0..2 {
+        assert_eq!(open(built.path()).map(|_| ()), Err(read.clone()));
+    }
+}
+
+#[test]
 fn a_damaged_log_loses_epochs_from_the_end_only() {
     let built = tempfile::tempdir().expect("a directory");
     build(built.path());
