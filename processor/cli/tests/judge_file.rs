@@ -50,7 +50,11 @@ impl Files {
     }
 
     fn judge(&self, input: &[u8]) -> Ran {
-        gavel(&["judge", "--policy", text(&self.policy), "-"], input, &Default::default())
+        gavel(
+            &["judge", "--policy", text(&self.policy), "-"],
+            input,
+            &Default::default(),
+        )
     }
 
     fn verdicts(&self, lines: &[Value]) -> Vec<Value> {
@@ -96,28 +100,61 @@ fn a_verdict_has_the_fields_of_the_schema_in_their_order() {
     ];
     let places: Vec<usize> = expected
         .iter()
-        .map(|field| ran.stdout.find(&format!("\"{field}\":")).unwrap_or_else(|| panic!("{field} is missing")))
+        .map(|field| {
+            ran.stdout
+                .find(&format!("\"{field}\":"))
+                .unwrap_or_else(|| panic!("{field} is missing"))
+        })
         .collect();
     assert!(places.is_sorted(), "{}", ran.stdout);
     let verdict = &ran.json()[0];
-    assert_eq!(verdict.as_object().map(serde_json::Map::len), Some(expected.len()));
-    assert_eq!((&verdict["log_id"], &verdict["source_partition"], &verdict["source_offset"]), (&json!("file"), &json!(0), &json!(0)));
-    assert_eq!((&verdict["action"], &verdict["masked_text"]), (&json!("mask"), &json!("oh ****")));
+    assert_eq!(
+        verdict.as_object().map(serde_json::Map::len),
+        Some(expected.len())
+    );
+    assert_eq!(
+        (
+            &verdict["log_id"],
+            &verdict["source_partition"],
+            &verdict["source_offset"]
+        ),
+        (&json!("file"), &json!(0), &json!(0))
+    );
+    assert_eq!(
+        (&verdict["action"], &verdict["masked_text"]),
+        (&json!("mask"), &json!("oh ****"))
+    );
     assert_eq!(verdict["reasons"][0]["rule"], "rude-1");
-    assert_eq!((&verdict["reasons"][0]["start"], &verdict["reasons"][0]["end"]), (&json!(3), &json!(7)));
+    assert_eq!(
+        (
+            &verdict["reasons"][0]["start"],
+            &verdict["reasons"][0]["end"]
+        ),
+        (&json!(3), &json!(7))
+    );
 }
 
 #[test]
 fn only_user_and_text_are_required() {
     let verdicts = Files::new().verdicts(&[json!({"user": "u", "text": "hello"})]);
-    assert_eq!((&verdicts[0]["code"], &verdicts[0]["action"], &verdicts[0]["sent_at"]), (&json!("judged"), &json!("allow"), &json!(0)));
+    assert_eq!(
+        (
+            &verdicts[0]["code"],
+            &verdicts[0]["action"],
+            &verdicts[0]["sent_at"]
+        ),
+        (&json!("judged"), &json!("allow"), &json!(0))
+    );
 }
 
 #[test]
 fn line_numbers_are_offsets_and_empty_lines_count_without_a_verdict() {
     let input = b"{\"user\":\"u\",\"text\":\"a\"}\n\n   \n{\"user\":\"u\",\"text\":\"b\"}\r\n{\"user\":\"u\",\"text\":\"c\"}";
     let verdicts = Files::new().judge(input).expect(0).json();
-    assert_eq!(column(&verdicts, "source_offset"), [&json!(0), &json!(3), &json!(4)]);
+    assert_eq!(
+        column(&verdicts, "source_offset"),
+        [&json!(0), &json!(3), &json!(4)]
+    );
 }
 
 #[test]
@@ -146,19 +183,27 @@ fn the_clock_stands_still_without_a_time_and_never_goes_back() {
     let mut expected = vec![json!(0)];
     expected.extend(vec![json!(EVENING); 6]);
     expected.push(json!(EVENING + 90_000));
-    assert_eq!(column(&verdicts, "judged_at"), expected.iter().collect::<Vec<_>>());
+    assert_eq!(
+        column(&verdicts, "judged_at"),
+        expected.iter().collect::<Vec<_>>()
+    );
 }
 
 #[test]
 fn what_a_user_did_before_counts() {
-    let mut lines: Vec<Value> = (0..4).map(|n| said("flooder", &format!("n {n}"), EVENING + n * 1_000)).collect();
+    let mut lines: Vec<Value> = (0..4)
+        .map(|n| said("flooder", &format!("n {n}"), EVENING + n * 1_000))
+        .collect();
     lines.push(said("calm", "hello", EVENING + 3_000));
     lines.push(said("flooder", "again", EVENING + 120_000));
     let verdicts = Files::new().verdicts(&lines);
     let codes = ["judged", "judged", "judged", "muted", "judged", "judged"].map(|code| json!(code));
     assert_eq!(column(&verdicts, "code"), codes.iter().collect::<Vec<_>>());
     assert_eq!(verdicts[2]["effects"][0]["kind"], "mute");
-    assert_eq!(verdicts[2]["effects"][0]["until"], json!(EVENING + 2_000 + 60_000));
+    assert_eq!(
+        verdicts[2]["effects"][0]["until"],
+        json!(EVENING + 2_000 + 60_000)
+    );
 }
 
 #[test]
@@ -177,9 +222,18 @@ fn nothing_that_is_read_stops_it() {
         br#"{"user":"u","text":"x","sent_at":"yesterday"}"#.to_vec(),
         br#"{"user":"u","text":"x","community":"a/b"}"#.to_vec(),
         format!(r#"{{"user":"{}","text":"x"}}"#, "u".repeat(600)).into_bytes(),
-        format!(r#"{{"user":"{0}","community":"{0}","text":"x"}}"#, "u".repeat(300)).into_bytes(),
+        format!(
+            r#"{{"user":"{0}","community":"{0}","text":"x"}}"#,
+            "u".repeat(300)
+        )
+        .into_bytes(),
         format!(r#"{{"user":"u","text":"{}"}}"#, "x".repeat(20_000)).into_bytes(),
-        format!(r#"{{"user":"u","text":"x","more":{}{}}}"#, "[".repeat(5_000), "]".repeat(5_000)).into_bytes(),
+        format!(
+            r#"{{"user":"u","text":"x","more":{}{}}}"#,
+            "[".repeat(5_000),
+            "]".repeat(5_000)
+        )
+        .into_bytes(),
         vec![b'x'; 5_000_000],
     ];
     let reasons = [
@@ -198,7 +252,7 @@ fn nothing_that_is_read_stops_it() {
         "string-too-long",
         "key-too-long",
         "text-too-long",
-        "",
+        "too-deep",
         "too-large",
     ];
     let mut input = hostile.join(&b'\n');
@@ -207,9 +261,13 @@ fn nothing_that_is_read_stops_it() {
     assert_eq!(verdicts.len(), hostile.len() + 1);
     for (n, reason) in reasons.iter().enumerate() {
         let verdict = &verdicts[n];
-        assert_eq!((&verdict["code"], &verdict["action"]), (&json!("refused"), &json!("block")), "line {n}: {verdict}");
+        assert_eq!(
+            (&verdict["code"], &verdict["action"]),
+            (&json!("refused"), &json!("block")),
+            "line {n}: {verdict}"
+        );
         let rule = verdict["reasons"][0]["rule"].as_str().expect("a rule");
-        assert!(rule.starts_with("refused/") && rule.ends_with(reason), "line {n}: {rule}, expected {reason}");
+        assert_eq!(rule, format!("refused/{reason}"), "line {n}");
     }
     assert_eq!(verdicts[hostile.len()]["action"], "allow");
 }
@@ -217,13 +275,24 @@ fn nothing_that_is_read_stops_it() {
 #[test]
 fn the_same_lines_give_the_same_bytes_from_a_file_and_from_a_pipe() {
     let files = Files::new();
-    let lines: Vec<String> =
-        (0..500).map(|n| said(&format!("u{}", n % 7), &format!("drat {n}"), EVENING + n * 300).to_string()).collect();
+    let lines: Vec<String> = (0..500)
+        .map(|n| {
+            said(
+                &format!("u{}", n % 7),
+                &format!("drat {n}"),
+                EVENING + n * 300,
+            )
+            .to_string()
+        })
+        .collect();
     let input = lines.join("\n");
     let path = files.directory.path().join("chat.jsonl");
     std::fs::write(&path, &input).expect("the chat is written");
     let from_file = run(&["judge", "--policy", text(&files.policy), text(&path)]).expect(0);
-    assert_eq!(from_file.stdout, files.judge(input.as_bytes()).expect(0).stdout);
+    assert_eq!(
+        from_file.stdout,
+        files.judge(input.as_bytes()).expect(0).stdout
+    );
     assert_eq!(from_file.stdout.lines().count(), 500);
 }
 
@@ -231,22 +300,47 @@ fn the_same_lines_give_the_same_bytes_from_a_file_and_from_a_pipe() {
 fn a_table_shows_no_control_characters() {
     let files = Files::new();
     let line = json!({"user": "evil\u{1b}]0;title\u{7}", "text": "drat \u{1b}[2J"}).to_string();
-    let arguments = ["judge", "--policy", text(&files.policy), "--output", "table", "-"];
+    let arguments = [
+        "judge",
+        "--policy",
+        text(&files.policy),
+        "--output",
+        "table",
+        "-",
+    ];
     let ran = gavel(&arguments, line.as_bytes(), &Default::default()).expect(0);
-    assert!(ran.stdout.contains("rude:3") && ran.stdout.contains("rude-1[0..4]"), "{}", ran.stdout);
-    assert!(ran.stdout.chars().all(|c| !c.is_control() || c == '\n'), "{:?}", ran.stdout);
+    assert!(
+        ran.stdout.contains("rude:3") && ran.stdout.contains("rude-1[0..4]"),
+        "{}",
+        ran.stdout
+    );
+    assert!(
+        ran.stdout.chars().all(|c| !c.is_control() || c == '\n'),
+        "{:?}",
+        ran.stdout
+    );
 }
 
 #[test]
 fn wrong_usage_and_a_wrong_policy_are_told_apart() {
     let files = Files::new();
     run(&["judge", "-"]).expect_error(2, "--policy");
-    run(&["judge", "--policy", "/nowhere.toml", "-"]).expect_error(2, "error: /nowhere.toml: cannot be read");
-    run(&["judge", "--policy", text(&files.policy), "/nowhere.jsonl"]).expect_error(2, "error: /nowhere.jsonl: cannot be read");
+    run(&["judge", "--policy", "/nowhere.toml", "-"])
+        .expect_error(2, "error: /nowhere.toml: cannot be read");
+    run(&["judge", "--policy", text(&files.policy), "/nowhere.jsonl"])
+        .expect_error(2, "error: /nowhere.jsonl: cannot be read");
     let typo = files.directory.path().join("typo.toml");
-    std::fs::write(&typo, POLICY.replace("topic = \"rude\"", "topik = \"rude\"")).expect("the policy is written");
+    std::fs::write(
+        &typo,
+        POLICY.replace("topic = \"rude\"", "topik = \"rude\""),
+    )
+    .expect("the policy is written");
     let ran = run(&["judge", "--policy", text(&typo), "-"]).expect_error(1, "typo.toml:");
-    assert!(ran.stderr.contains("did you mean `topic`?") && ran.stderr.contains("next: "), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("did you mean `topic`?") && ran.stderr.contains("next: "),
+        "{}",
+        ran.stderr
+    );
     assert!(ran.stdout.is_empty());
 }
 
@@ -269,6 +363,9 @@ fn a_reader_that_goes_away_ends_it_quietly() {
     drop(stdout);
     let output = child.wait_with_output().expect("the binary ends");
     feeder.join().expect("the feeder ends");
-    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), b"".as_slice()));
+    assert_eq!(
+        (output.status.code(), output.stderr.as_slice()),
+        (Some(0), b"".as_slice())
+    );
     assert!(first.contains("\"source_offset\":0"), "{first}");
 }

@@ -26,7 +26,11 @@ fn files(policy: &str) -> (TempDir, PathBuf) {
     let path = directory.path().join("policy.toml");
     std::fs::write(&path, policy).expect("the policy is written");
     std::fs::create_dir(directory.path().join("terms")).expect("a directory");
-    std::fs::write(directory.path().join("terms/en.csv"), "id,match,topic,risk\nrude-1,clod,rude,3\n").expect("the list is written");
+    std::fs::write(
+        directory.path().join("terms/en.csv"),
+        "id,match,topic,risk\nrude-1,clod,rude,3\n",
+    )
+    .expect("the list is written");
     (directory, path)
 }
 
@@ -36,26 +40,49 @@ fn a_good_policy_prints_its_digest_and_counts() {
     let ran = run(&["policy", "check", text(&policy), "--output", "json"]).expect(0);
     let checked = &ran.json()[0];
     assert_eq!(checked["digest"].as_str().map(str::len), Some(64));
-    assert_eq!((&checked["terms"], &checked["tests"], &checked["engine"]), (&1.into(), &1.into(), &1.into()));
+    assert_eq!(
+        (&checked["terms"], &checked["tests"], &checked["engine"]),
+        (&1.into(), &1.into(), &1.into())
+    );
     let people = run(&["policy", "check", text(&policy)]).expect(0);
-    assert!(people.stdout.starts_with(checked["digest"].as_str().expect("a digest")), "{}", people.stdout);
+    assert!(
+        people
+            .stdout
+            .starts_with(checked["digest"].as_str().expect("a digest")),
+        "{}",
+        people.stdout
+    );
 }
 
 #[test]
 fn the_digest_follows_the_meaning_and_not_the_writing() {
     let digest = |policy: &str| {
         let (_directory, path) = files(policy);
-        run(&["policy", "check", text(&path), "--output", "json"]).expect(0).json()[0]["digest"].to_string()
+        run(&["policy", "check", text(&path), "--output", "json"])
+            .expect(0)
+            .json()[0]["digest"]
+            .to_string()
     };
-    assert_eq!(digest(POLICY), digest(&format!("# a comment\n{}", POLICY.replace(" = ", "="))));
-    assert_ne!(digest(POLICY), digest(&POLICY.replace("flag = 2", "flag = 1")));
+    assert_eq!(
+        digest(POLICY),
+        digest(&format!("# a comment\n{}", POLICY.replace(" = ", "=")))
+    );
+    assert_ne!(
+        digest(POLICY),
+        digest(&POLICY.replace("flag = 2", "flag = 1"))
+    );
 }
 
 #[test]
 fn a_failing_test_is_shown_with_what_was_found() {
     let (_directory, policy) = files(&POLICY.replace("action = \"mask\"", "action = \"block\""));
-    let ran = run(&["policy", "check", text(&policy)]).expect_error(1, "error: 1 of 1 tests failed");
-    assert!(ran.stdout.contains("what a clod") && ran.stdout.contains("expected block, found mask"), "{}", ran.stdout);
+    let ran =
+        run(&["policy", "check", text(&policy)]).expect_error(1, "error: 1 of 1 tests failed");
+    assert!(
+        ran.stdout.contains("what a clod") && ran.stdout.contains("expected block, found mask"),
+        "{}",
+        ran.stdout
+    );
 }
 
 #[test]
@@ -70,11 +97,20 @@ fn a_config_with_a_typo_names_file_line_and_the_nearest_key() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let config = directory.path().join("gavel.toml");
     std::fs::write(&config, "[kafka]\nbootstrap_sevrers = \"x:1\"\n").expect("the file is written");
-    let ran = run(&["topics", "check", "--config", text(&config)]).expect_error(2, "gavel.toml:2: ");
-    assert!(ran.stderr.contains("did you mean `bootstrap_servers`?"), "{}", ran.stderr);
+    let ran =
+        run(&["topics", "check", "--config", text(&config)]).expect_error(2, "gavel.toml:2: ");
+    assert!(
+        ran.stderr.contains("did you mean `bootstrap_servers`?"),
+        "{}",
+        ran.stderr
+    );
     let variables = [("GAVEL_RUN_LANE".to_owned(), "2".to_owned())].into();
     let ran = gavel(&["topics", "check"], b"", &variables).expect_error(2, "GAVEL_RUN_LANE");
-    assert!(ran.stderr.contains("did you mean GAVEL_RUN_LANES?"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("did you mean GAVEL_RUN_LANES?"),
+        "{}",
+        ran.stderr
+    );
     run(&["topics", "check", "-X", "acks=1"]).expect_error(2, "`acks` is refused");
     run(&["topics", "check", "-X", "acks"]).expect_error(2, "-X: expected key=value");
 }
@@ -82,8 +118,21 @@ fn a_config_with_a_typo_names_file_line_and_the_nearest_key() {
 #[test]
 fn help_groups_the_commands_and_tells_the_exit_codes() {
     let ran = run(&["--help"]).expect(0);
-    for part in ["Start here:", "Run:", "Policies:", "Audit:", "Exit codes:", "  judge", "  topics", "  replay"] {
-        assert!(ran.stdout.contains(part), "{part} is missing in\n{}", ran.stdout);
+    for part in [
+        "Start here:",
+        "Run:",
+        "Policies:",
+        "Audit:",
+        "Exit codes:",
+        "  judge",
+        "  topics",
+        "  replay",
+    ] {
+        assert!(
+            ran.stdout.contains(part),
+            "{part} is missing in\n{}",
+            ran.stdout
+        );
     }
     run(&["juge"]).expect_error(2, "judge");
 }
