@@ -227,10 +227,8 @@ impl Lane {
     /// An output will not be delivered. That producer ends; every live partition restores from S, and the one whose
     /// output failed twice at one offset halts.
     pub fn delivery_failed<E: Effects>(&mut self, effects: &mut E, delivery: Delivery, error: &str) {
+        // Also when the output belongs to an assignment that is over: what the producer still holds comes after it.
         let failed = delivery.assignment;
-        if self.partitions.get(&failed.partition).is_none_or(|entry| entry.assignment != failed) {
-            return;
-        }
         effects.replace_producer();
         let mut generation = self.generation;
         for entry in self.partitions.values_mut() {
