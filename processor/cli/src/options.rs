@@ -14,7 +14,7 @@ pub struct Globals {
     #[arg(long, global = true, value_name = "FILE", env = "GAVEL_CONFIG")]
     config: Option<PathBuf>,
 
-    /// How results are printed; each command says what it does without this
+    /// How results are printed [default: json for judge, verdicts and state, table for the others]
     #[arg(long, global = true, value_enum, value_name = "FORM")]
     pub output: Option<Output>,
 
@@ -57,6 +57,13 @@ pub struct Brokers {
     /// A raw librdkafka setting (TLS, SASL, buffers); can be given again. Settings that the contract fixes are refused
     #[arg(short = 'X', value_name = "KEY=VALUE", help_heading = "Kafka")]
     properties: Vec<String>,
+}
+
+impl Brokers {
+    /// Whether brokers were named on the command line.
+    pub fn is_given(&self) -> bool {
+        self.bootstrap_servers.is_some()
+    }
 }
 
 /// For commands that use the partition stores.

@@ -44,6 +44,10 @@ fn a_good_policy_prints_its_digest_and_counts() {
         (&checked["terms"], &checked["tests"], &checked["engine"]),
         (&1.into(), &1.into(), &1.into())
     );
+    assert_eq!(
+        (&checked["warnings"], &checked["failed"]),
+        (&serde_json::json!([]), &serde_json::json!([]))
+    );
     let people = run(&["policy", "check", text(&policy)]).expect(0);
     assert!(
         people
@@ -80,6 +84,21 @@ fn a_failing_test_is_shown_with_what_was_found() {
         run(&["policy", "check", text(&policy)]).expect_error(1, "error: 1 of 1 tests failed");
     assert!(
         ran.stdout.contains("what a clod") && ran.stdout.contains("expected block, found mask"),
+        "{}",
+        ran.stdout
+    );
+}
+
+#[test]
+fn a_policy_without_tests_is_warned_about() {
+    let untested = POLICY
+        .split("[[test]]")
+        .next()
+        .expect("the part before the test");
+    let (_directory, policy) = files(untested);
+    let ran = run(&["policy", "check", text(&policy)]).expect(0);
+    assert!(
+        ran.stdout.contains("warning: no [[test]]"),
         "{}",
         ran.stdout
     );

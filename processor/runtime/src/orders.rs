@@ -416,3 +416,88 @@ fn now_ms() -> i64 {
         .unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gavel_schemas::decode_order;
+
+    const POLICY: &str = r#"
+[policy]
+id = "orders"
+lists = ["terms.csv"]
+topics = ["rude"]
+[audience.default]
+default = { flag = 2, mask = 3, block = 5, escalate = 7 }
+"#;
+
+    fn document(terms: usize) -> Document {
+        let rows: String = (0..terms)
+            .map(|n| format!("term-{n},word{n:06}x,rude,3\n"))
+            .collect();
+        let mut list = |_: &str| Ok(format!("id,match,topic,risk\n{rows}"));
+        Document::parse("policy.toml", POLICY, &mut list).expect("a valid policy")
+    }
+
+    #[test]
+    fn a_document_in_chunks_is_the_document() {
+        let document = document(30_000);
+        let orders = chunks(&document).expect("there is randomness");
+        assert!(orders.len() > 1, "too small to show anything");
+        let mut control = ControlLog::new();
+        for (offset, order) in (0..).zip(&orders) {
+            assert!(
+                control.document(&document.digest()).is_none(),
+                "complete before its last chunk"
+            );
+            let value = encode_order(order);
+            assert!(value.len() <= limits::ORDER_BYTES, "{} bytes", value.len());
+            assert!(decode_order(&value).is_ok());
+            control.append(offset, &value);
+        }
+        let read = control.document(&document.digest()).expect("complete");
+        assert_eq!(read.canonical(), document.canonical());
+    }
+
+    #[test]
+    fn the_newest_activation_of_a_scope_is_that_of_the_scope_and_for_real() {
+        let activated = |scope: &str, digest: &str, shadow: bool| {
+            Order::PolicyActivated(PolicyActivated {
+                scope: scope.into(),
+                digest: digest.into(),
+                engine: 1,
+                shadow,
+                by: String::new(),
+                reason: String::new(),
+                nonce: vec![0; 16],
+                issued_at: 0,
+            })
+        };
+        let mut control = ControlLog::new();
+        let orders = [
+            ("*", "a", false),
+            ("c", "b", false),
+            ("*", "d", false),
+            ("*", "e", true),
+        ];
+        for (offset, (scope, digest, shadow)) in (10..).zip(orders) {
+            control.append(offset, &encode_order(&activated(scope, digest, shadow)));
+        }
+        let newest = |scope| {
+            newest_activation(&control, scope).map(|(number, order)| (number, order.digest))
+        };
+        assert_eq!(newest("*"), Some((12, "d".into())));
+        assert_eq!(newest("c"), Some((11, "b".into())));
+        assert_eq!(newest("x"), None);
+    }
+
+    #[test]
+    fn a_scope_is_everything_or_one_community() {
+        for scope in ["*", "lobby", "ž"] {
+            assert!(check_scope(scope).is_ok(), "{scope}");
+        }
+        for scope in ["", "a/b", &"x".repeat(513)] {
+            assert!(check_scope(scope).is_err(), "{scope}");
+        }
+    }
+}

@@ -266,12 +266,12 @@ fn create_missing(
     Ok(())
 }
 
+/// Waits until brokers list a topic and lead its partitions; what goes wrong meanwhile is part of the waiting.
 fn wait_for(cluster: &Cluster, spec: &TopicSpec) -> Result<(), TopicsError> {
     let asked = Instant::now();
     while asked.elapsed() < PATIENCE {
-        if cluster
-            .topic(&spec.name)?
-            .is_some_and(|layout| layout.partitions == spec.partitions)
+        let listed = cluster.topic(&spec.name);
+        if matches!(listed, Ok(Some(layout)) if layout.partitions == spec.partitions)
             && cluster.bounds(&spec.name, spec.partitions - 1).is_ok()
         {
             return Ok(());

@@ -114,6 +114,11 @@ impl Check {
     fn run(self, globals: &Globals) -> Result<(), Failure> {
         let document = load(&self.file)?;
         let failures = gavel_judge::run_tests(&document).map_err(unusable)?;
+        let warnings: &[&str] = if document.tests() == 0 {
+            &["no [[test]]: nothing shows that the policy does what its author means"]
+        } else {
+            &[]
+        };
         let mut out = Out::new();
         match globals.output_or(Output::Table) {
             Output::Json => out.json(&serde_json::json!({
@@ -124,6 +129,7 @@ impl Check {
                 "terms": document.terms(),
                 "tests": document.tests(),
                 "failed": failures.iter().map(described).collect::<Vec<_>>(),
+                "warnings": warnings,
             }))?,
             Output::Table => {
                 out.line(&format!("{}  {}", document.digest(), document.id()))?;
@@ -135,6 +141,9 @@ impl Check {
                     document.tests(),
                     failures.len()
                 ))?;
+                for warning in warnings {
+                    out.line(&format!("warning: {warning}"))?;
+                }
                 for failure in &failures {
                     out.line(&format!(
                         "failed: {} ({})",

@@ -127,3 +127,92 @@ pub(super) fn no_client(error: KafkaError) -> BrokerError {
         reason: error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rdkafka::consumer::BaseConsumer;
+    use rdkafka::producer::BaseProducer;
+
+    fn config(protocol: Protocol) -> Config {
+        let mut config = Config::default();
+        config.kafka.protocol = protocol;
+        config.run.instance_id = Some("pod-0".into());
+        config.kafka.properties.set("queued.min.messages", "77");
+        config.kafka.properties.set("compression.type", "lz4");
+        // Refused by `Config::load`; even if they came through, the contract would win.
+        config.kafka.properties.set("auto.offset.reset", "latest");
+        config.kafka.properties.set("acks", "1");
+        config.kafka.properties.set("partitioner", "random");
+        config
+    }
+
+    #[test]
+    fn the_contract_wins_over_raw_settings_and_these_over_the_defaults() {
+        let config = config(Protocol::Classic);
+        let lane = lane_consumer_config(&config, 1);
+        assert_eq!(
+            (
+                lane.get("queued.min.messages"),
+                lane.get("auto.offset.reset")
+            ),
+            (Some("77"), Some("error"))
+        );
+        assert_eq!(
+            (lane.get("isolation.level"), lane.get("check.crcs")),
+            (Some("read_committed"), Some("true"))
+        );
+        assert_eq!(
+            (lane.get("group.id"), lane.get("group.instance.id")),
+            (Some("gavel"), Some("pod-0-1"))
+        );
+        let producer = producer_config(&config);
+        assert_eq!(
+            (producer.get("acks"), producer.get("partitioner")),
+            (Some("all"), Some("murmur2"))
+        );
+        assert_eq!(
+            (
+                producer.get("compression.type"),
+                producer.get("message.timeout.ms")
+            ),
+            (Some("lz4"), Some("0"))
+        );
+        assert_ne!(reader_config(&config).get("group.id"), lane.get("group.id"));
+    }
+
+    #[test]
+    fn sessions_are_the_brokers_with_the_consumer_protocol() {
+        let lane = lane_consumer_config(&config(Protocol::Consumer), 0);
+        for key in [
+            "session.timeout.ms",
+            "heartbeat.interval.ms",
+            "partition.assignment.strategy",
+        ] {
+            assert_eq!(lane.get(key), None, "{key}");
+        }
+        let lane = lane_consumer_config(&config(Protocol::Classic), 0);
+        assert_eq!(
+            lane.get("partition.assignment.strategy"),
+            Some("cooperative-sticky")
+        );
+    }
+
+    #[test]
+    fn librdkafka_takes_every_one_of_them() {
+        for protocol in [Protocol::Classic, Protocol::Consumer] {
+            let config = config(protocol);
+            let lane: BaseConsumer<BrokerLog> = lane_consumer_config(&config, 0)
+                .create_with_context(BrokerLog::default())
+                .expect("a lane's consumer");
+            drop(lane);
+            let reader: BaseConsumer<BrokerLog> = reader_config(&config)
+                .create_with_context(BrokerLog::default())
+                .expect("a reader");
+            drop(reader);
+            let producer: BaseProducer = producer_config(&config).create().expect("a producer");
+            drop(producer);
+            admin_client(&config).expect("an admin client");
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Questions about topics: do they exist, how many partitions, which offsets.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
@@ -10,6 +10,8 @@ use super::log::typed;
 use super::{Bounds, BrokerError, BrokerLog, PATIENCE, reader_config};
 use crate::config::Config;
 
+/// Between two questions about a partition whose leader is not settled.
+const LEADER_WAIT: Duration = Duration::from_millis(20);
 /// Complaints heard before an error is reported.
 const COMPLAINTS: usize = 20;
 
@@ -139,7 +141,21 @@ pub(super) fn bounds(
     partition: i32,
     patience: Duration,
 ) -> KafkaResult<Bounds> {
-    // The client reads committed records only, so the end is that of the last finished transaction.
-    let (start, end) = client.fetch_watermarks(topic, partition, patience)?;
-    Ok(Bounds { start, end })
+    let asked = Instant::now();
+    loop {
+        // The client reads committed records only, so the end is that of the last finished transaction.
+        let error = match client.fetch_watermarks(topic, partition, patience) {
+            Ok((start, end)) => return Ok(Bounds { start, end }),
+            Err(error) => error,
+        };
+        // A partition that has just been made, or whose leader moves, has one again in a moment.
+        let passes = matches!(
+            error.rdkafka_error_code(),
+            Some(RDKafkaErrorCode::NotLeaderForPartition | RDKafkaErrorCode::LeaderNotAvailable)
+        );
+        if !passes || asked.elapsed() >= patience {
+            return Err(error);
+        }
+        std::thread::sleep(LEADER_WAIT);
+    }
 }
