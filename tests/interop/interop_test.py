@@ -7,6 +7,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from harness import SCHEMAS, Failure, Gavel, say
@@ -22,10 +23,22 @@ def test(options):
         client = [sys.executable, "-m", "interop.interop", "--bootstrap", options.bootstrap, "--schemas", SCHEMAS]
         client += ["--messages", gavel.topics["messages"], "--verdicts", gavel.topics["verdicts"]]
         client += ["--dead-letters", gavel.topics["dead_letters"]]
-        done = subprocess.run([str(word) for word in client], cwd=HERE.parent, timeout=300)
-        if done.returncode:
+        if run_beside(processor, [str(word) for word in client]):
             raise Failure(f"the client found mistakes; the end of {processor.log}:\n{processor.tail()}")
         processor.terminate(within=10)
+
+
+def run_beside(processor, command):
+    """Runs the client as long as the processor lives; returns its exit code."""
+    client = subprocess.Popen(command, cwd=HERE.parent)
+    try:
+        while client.poll() is None:
+            processor.check_alive()
+            time.sleep(0.1)
+        return client.returncode
+    finally:
+        client.kill()
+        client.wait()
 
 
 def main():
