@@ -6,12 +6,14 @@ use tracing_subscriber::EnvFilter;
 
 use crate::options::{Globals, LogFormat};
 
-/// Without a filter: what an operator must know.
-const DEFAULT: &str = "info";
+/// Without a filter: what went wrong.
+const DEFAULT: &str = "warn";
+/// Of a process that runs for long: also what an operator must know.
+const LONG: &str = "info";
 
 /// Starts logging for the whole process. A filter that cannot be read falls back to the default, and says so.
-pub fn start(globals: &Globals) {
-    let wanted = globals.log.as_deref().unwrap_or(DEFAULT);
+pub fn start(globals: &Globals, runs_long: bool) {
+    let wanted = globals.log.as_deref().unwrap_or(if runs_long { LONG } else { DEFAULT });
     let (filter, unreadable) = match EnvFilter::try_new(wanted) {
         Ok(filter) => (filter, None),
         Err(error) => (EnvFilter::new(DEFAULT), Some(error)),

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::{FromArgMatches, Parser, Subcommand};
 
-use commands::{completions, judge, policy, produce, replay, state, topics, verdicts};
+use commands::{completions, demo, judge, policy, produce, replay, run, state, topics, verdicts};
 use options::Globals;
 
 #[global_allocator]
@@ -34,6 +34,8 @@ struct Cli {
 // A new command is a variant here and an arm in `run`; its place in the help is in `help::GROUPS`.
 #[derive(Subcommand)]
 enum Command {
+    Demo(demo::Demo),
+    Run(run::Run),
     Judge(judge::Judge),
     Produce(produce::Produce),
     Verdicts(verdicts::Verdicts),
@@ -51,6 +53,8 @@ enum Command {
 impl Command {
     fn run(self, globals: &Globals) -> Result<(), failure::Failure> {
         match self {
+            Command::Demo(demo) => demo.run(globals),
+            Command::Run(run) => run.run(globals),
             Command::Judge(judge) => judge.run(globals),
             Command::Produce(produce) => produce.run(globals),
             Command::Verdicts(verdicts) => verdicts.run(globals),
@@ -69,7 +73,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
-    logging::start(&cli.globals);
+    logging::start(&cli.globals, matches!(cli.command, Command::Run(_)));
     match cli.command.run(&cli.globals) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),

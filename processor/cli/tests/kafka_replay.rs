@@ -43,6 +43,8 @@ struct Output {
     offset: i64,
     key: Option<Vec<u8>>,
     value: Vec<u8>,
+    /// Whether the verdict carries the headers of `headered`.
+    headers: bool,
     /// Reason and raw value of the dead letter.
     refused: Option<(String, Vec<u8>)>,
 }
@@ -71,8 +73,8 @@ impl Log {
             kafka,
             _files: files,
         };
-        log.send("messages", Some(b"c/u1"), b"no message at all");
-        log.send("messages", None, b"");
+        log.send(Some(b"c/u1"), b"no message at all", true);
+        log.send(None, b"", false);
         log
     }
 
@@ -80,23 +82,20 @@ impl Log {
         self.kafka.config()
     }
 
-    fn topic(&self, kind: &str) -> String {
-        self.kafka.variables[&format!("GAVEL_TOPICS_{}", kind.to_uppercase())].clone()
-    }
-
-    fn send(&self, kind: &str, key: Option<&[u8]>, value: &[u8]) {
-        let topic = self.topic(kind);
+    /// Writes one record into the message partition.
+    fn send(&self, key: Option<&[u8]>, value: &[u8], headers: bool) {
+        let config = self.config();
         let record = Outgoing {
-            topic: &topic,
+            topic: &config.topics.messages,
             partition: Some(0),
             key,
             value,
             timestamp: None,
             headers: None,
         };
-        Sender::new(&self.config())
+        Sender::new(&config)
             .expect("a client")
-            .send_one(record)
+            .send_one(headered(record, headers))
             .expect("acknowledged");
     }
 
@@ -117,6 +116,7 @@ impl Log {
                 offset: record.offset,
                 key: record.key.map(<[u8]>::to_vec),
                 value: ruling.verdict.to_vec(),
+                headers: record.headers_len > 0,
                 refused: ruling.dead_letter.map(|refusal| {
                     (
                         refusal.code().to_owned(),
@@ -143,7 +143,9 @@ impl Log {
                 timestamp: None,
                 headers: None,
             };
-            sender.send(0, verdict).expect("queued");
+            sender
+                .send(0, headered(verdict, output.headers))
+                .expect("queued");
             if let Some((reason, value)) = &output.refused {
                 let headers = headers_of(
                     &config.topics.messages,
@@ -353,7 +355,7 @@ fn verdicts_out_of_order_are_found() {
 fn a_verdict_for_no_record_is_found() {
     let log = Log::new("extra");
     let other = Log::new("extra-other");
-    other.send("messages", None, b"one more");
+    other.send(None, b"one more", false);
     // A log of its own gives a verdict for offset 13; under this log's name it is a forgery.
     let forged = {
         let config = other.config();
@@ -371,6 +373,7 @@ fn a_verdict_for_no_record_is_found() {
             offset: 13,
             key: None,
             value,
+            headers: false,
             refused: None,
         }
     };
@@ -386,6 +389,7 @@ fn bytes_that_are_no_verdict_are_found() {
             offset: 13,
             key: None,
             value: b"garbage".to_vec(),
+            headers: false,
             refused: None,
         };
         outputs.push(garbage);
@@ -397,6 +401,12 @@ fn another_key_is_found() {
     Log::new("key").must_differ(6, "another key", |outputs| {
         outputs[6].key = Some(b"c/somebody".to_vec())
     });
+}
+
+#[test]
+fn headers_that_did_not_travel_or_came_from_nowhere_are_found() {
+    Log::new("headers").must_differ(11, "other headers", |outputs| outputs[11].headers = false);
+    Log::new("more-headers").must_differ(6, "other headers", |outputs| outputs[6].headers = true);
 }
 
 #[test]
@@ -429,6 +439,14 @@ fn what_cannot_be_verified_is_said() {
     log.kafka
         .run(&["replay", "verify", "--partitions", "x"])
         .expect_error(2, "neither a partition nor a range");
+}
+
+/// The record, with some headers if it is to have any.
+fn headered(record: Outgoing<'_>, headers: bool) -> Outgoing<'_> {
+    Outgoing {
+        headers: headers.then(|| headers_of("any", 0, 7, "headers", None)),
+        ..record
+    }
 }
 
 /// The last field is a boolean: the bytes stay a verdict, and say something else.

@@ -17,3 +17,4 @@ pub mod telemetry;
 pub mod hex;
 pub mod replay;
 pub mod inspect;
+pub mod demo;

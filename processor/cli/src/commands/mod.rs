@@ -1,10 +1,12 @@
 //! One module per command: its flags, what it calls, what it prints.
 
 pub mod completions;
+pub mod demo;
 pub mod judge;
 pub mod policy;
 pub mod produce;
 pub mod replay;
+pub mod run;
 pub mod state;
 pub mod topics;
 pub mod verdicts;

@@ -18,6 +18,8 @@ pub struct Ready {
     /// S.
     pub stored: i64,
     pub verdict_end: i64,
+    /// H as the restore saw it: who has judged up to there has caught up.
+    pub end: i64,
     /// Held as long as this process works on the partition.
     pub lease: Lease,
 }
@@ -44,8 +46,10 @@ pub(super) struct Live {
     pub seek: Option<i64>,
     /// The offset whose order has been consulted: there the fold no longer waits, it refuses.
     pub consulted: Option<i64>,
-    /// The end of the log has been reached.
-    pub caught_up: bool,
+    /// Offset up to which records waited when the partition became live.
+    end: i64,
+    /// The consumer has met the end of the log since.
+    pub met_end: bool,
     stored: i64,
     committed: i64,
     last_epoch: u64,
@@ -66,7 +70,8 @@ impl Live {
             hold: None,
             seek: None,
             consulted: None,
-            caught_up: false,
+            end: ready.end,
+            met_end: false,
             stored: ready.stored,
             committed: 0,
             last_epoch: now,
@@ -75,6 +80,11 @@ impl Live {
             writing: false,
             _lease: ready.lease,
         }
+    }
+
+    /// What waited when the partition became live has been judged.
+    pub fn caught_up(&self) -> bool {
+        self.met_end || self.next >= self.end
     }
 
     /// S.

@@ -54,7 +54,7 @@ pub struct PartitionView {
     pub in_flight: usize,
     pub context_bytes: usize,
     pub held: bool,
-    /// The end of the log has been reached since the restore.
+    /// What waited when the partition became live has been judged.
     pub caught_up: bool,
 }
 
@@ -198,7 +198,7 @@ impl Lane {
         if live.hold.is_some() || live.seek.is_some() {
             return;
         }
-        live.caught_up = true;
+        live.met_end = true;
         if let Some(position) = position.filter(|&position| position > live.next) {
             live.next = position;
             live.ledger.pass(position - 1);
@@ -472,7 +472,7 @@ impl Partition {
             in_flight: live.map_or(0, |live| live.ledger.in_flight()),
             context_bytes: live.map_or(0, |live| live.memory.stats().used_bytes),
             held: live.is_some_and(|live| live.hold.is_some()),
-            caught_up: live.is_some_and(|live| live.caught_up),
+            caught_up: live.is_some_and(|live| live.caught_up()),
         }
     }
 }

@@ -145,7 +145,7 @@ pub fn restore(world: &mut dyn World, request: &Request, lease: Lease) -> Result
     }
     world.flush()?;
     tracing::info!(partition, stored, judged, folded = judged - from + 1, "restored");
-    Ok(Ready { fold, memory, next: judged + 1, stored: catch_up.stored, verdict_end: tail.end, lease })
+    Ok(Ready { fold, memory, next: judged + 1, stored: catch_up.stored, verdict_end: tail.end, end: bounds.end, lease })
 }
 
 /// The silent fold of S+1..V.

@@ -4,6 +4,7 @@
 //! restore. A loss, and every revoke while closing, is answered inside the callback: librdkafka waits for it there, and a
 //! partition that belongs to somebody else already must not be drained.
 
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::types::RDKafkaRespErr;
@@ -55,7 +56,16 @@ impl LaneContext {
     }
 }
 
+/// librdkafka's own lines are for those who look for them: what matters of them arrives as an error with a name.
+pub(super) fn client_log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    tracing::debug!(target: "librdkafka", ?level, facility, "{message}");
+}
+
 impl ClientContext for LaneContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        client_log(level, facility, message);
+    }
+
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::warn!(%error, reason, "consumer");
     }

@@ -7,6 +7,7 @@ use crate::lane::{Delivery, Kind, NotTaken, Output};
 use gavel_schemas::limits::DEAD_LETTER_BYTES;
 use rdkafka::ClientConfig;
 use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedHeaders, DeliveryResult, Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext, PurgeConfig};
@@ -18,6 +19,10 @@ use std::sync::{Mutex, PoisonError};
 pub struct Reports(Mutex<Vec<(usize, Result<i64, KafkaError>)>>);
 
 impl ClientContext for Reports {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        super::context::client_log(level, facility, message);
+    }
+
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::warn!(%error, reason, "producer");
     }

@@ -1,0 +1,77 @@
+//! `gavel run`: the processor, until it is told to stop.
+
+use crate::failure::Failure;
+use crate::options::{Brokers, DataDir, Globals};
+use clap::Args;
+use gavel_runtime::config::Flag;
+use gavel_runtime::run::Processor;
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// Judge chat: read messages, write verdicts, keep state; until SIGTERM or Ctrl-C
+///
+/// Several processors on one group share the partitions. On SIGTERM it finishes what is in flight, stores and leaves the group,
+/// within two seconds. A kill loses nothing: the next start folds what is missing again.
+#[derive(Args)]
+pub struct Run {
+    /// Threads that each own a consumer, a producer and some partitions [default: 1]
+    #[arg(long, value_name = "N")]
+    lanes: Option<usize>,
+
+    /// Verdicts read from the verdict topic's end at a restart, to learn what is out already; 0 = none [default: 2000]
+    #[arg(long, value_name = "RECORDS")]
+    tail_scan: Option<u64>,
+
+    /// Start although no policy is active: every message is allowed with the code `no-policy`
+    #[arg(long)]
+    allow_no_policy: bool,
+
+    /// Address of /metrics, /healthz and /readyz; port 0 takes a free one [default: 127.0.0.1:9464]
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<String>,
+
+    #[command(flatten)]
+    data_dir: DataDir,
+
+    #[command(flatten)]
+    brokers: Brokers,
+}
+
+impl Run {
+    pub fn run(self, globals: &Globals) -> Result<(), Failure> {
+        let mut flags = self.data_dir.flags();
+        let mut set = |name, section, key, value: Option<String>| {
+            flags.extend(value.map(|value| Flag { name, section, key, value }));
+        };
+        set("--lanes", "run", "lanes", self.lanes.map(|lanes| lanes.to_string()));
+        set("--tail-scan", "run", "tail_scan", self.tail_scan.map(|records| records.to_string()));
+        set("--allow-no-policy", "run", "allow_no_policy", self.allow_no_policy.then(|| "true".to_owned()));
+        set("--listen", "http", "listen", self.listen);
+        let config = globals.config(&self.brokers, flags)?;
+        let signals = signals()?;
+        let processor = Processor::start(&config, true)?;
+        let mut ended = None;
+        while signals.try_recv().is_err() && ended.is_none() {
+            ended = processor.ended(Duration::from_millis(50));
+        }
+        tracing::info!("stopping");
+        Ok(processor.stop()?)
+    }
+}
+
+/// Receives one message when the process is asked to stop.
+fn signals() -> Result<mpsc::Receiver<()>, Failure> {
+    let (asked, receiver) = mpsc::channel();
+    let broken = |error: std::io::Error| Failure::broken(format!("signals cannot be caught: {error}"), "start it from a shell or a supervisor");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(broken)?;
+    let wait = move || {
+        runtime.block_on(async {
+            use tokio::signal::unix::{SignalKind, signal};
+            let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else { return };
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+            let _nobody_waits = asked.send(());
+        });
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(wait).map_err(broken)?;
+    Ok(receiver)
+}
