@@ -35,7 +35,7 @@ KILLS_AHEAD = 8  # of them with verdicts that the stores do not know of
 KILLS_AT_MOST = 25
 WITHOUT_TAIL_SCAN = (3, 7)  # restarts after these kills, or the next that is ahead
 WITHOUT_DATA = 5
-ALIVE = (0.3, 2.5)  # seconds between the first verdict after a start and the next kill
+ALIVE = (0.3, 3.5)  # seconds between the first verdict after a start and the next kill
 SHUTDOWN = 5.0  # seconds; 2 are promised, the rest is for a loaded machine
 
 SETTINGS = {
@@ -43,6 +43,8 @@ SETTINGS = {
     "GAVEL_KAFKA_SESSION_TIMEOUT_MS": "2000",
     "GAVEL_KAFKA_HEARTBEAT_MS": "300",
     "GAVEL_RUN_DRAIN_MS": "500",
+    # Twice the usual number of epochs: more kills fall into the middle of a write.
+    "GAVEL_RUN_EPOCH_MS": "500",
 }
 
 
