@@ -6,12 +6,14 @@
 mod dead_letters;
 mod file;
 mod pairing;
+mod report;
 mod straight;
 mod verify;
 
 pub use file::FileJudge;
+pub use report::{Difference, PartitionReport, Side};
 pub use straight::{StraightFold, state_digest};
-pub use verify::{Difference, PartitionReport, Progress, Side, Verify, verify};
+pub use verify::{Progress, Verify, verify};
 
 use gavel_judge::MissingPolicy;
 

@@ -1,10 +1,12 @@
 //! The control log of a real broker: followed, consulted, adopted.
 
-use std::sync::mpsc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+mod broker;
 
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use broker::config;
 use gavel_judge::Document;
-use gavel_runtime::config::Config;
 use gavel_runtime::control::{self, ControlError, ControlFollower};
 use gavel_runtime::kafka::{Outgoing, Sender, admin_client};
 use gavel_runtime::orders::{Activation, Author, EVERYWHERE, Orders};
@@ -24,29 +26,6 @@ match = ["drat"]
 topic = "rude"
 risk = 3
 "#;
-
-/// Topics that no other test and no other run has.
-fn config(name: &str) -> Config {
-    let mut config = Config::default();
-    config.kafka.bootstrap_servers = std::env::var("GAVEL_TEST_KAFKA").unwrap_or_else(|_| {
-        panic!("this test needs a real Kafka: run scripts/test, or set GAVEL_TEST_KAFKA to what scripts/kafka start prints")
-    });
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("it is after 1970")
-        .as_nanos();
-    let topics = &mut config.topics;
-    for topic in [
-        &mut topics.messages,
-        &mut topics.verdicts,
-        &mut topics.dead_letters,
-        &mut topics.control,
-        &mut topics.shadow,
-    ] {
-        *topic = format!("test-{name}-{now}-{topic}");
-    }
-    config
-}
 
 fn wanted(partitions: i32) -> Wanted {
     Wanted {

@@ -1,6 +1,8 @@
 //! Reading logs from a real broker: gaps, growing ends, lost beginnings.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+mod broker;
+
+use std::time::Duration;
 
 use gavel_runtime::config::Config;
 use gavel_runtime::kafka::{
@@ -11,21 +13,12 @@ use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
 
-fn config() -> Config {
-    let mut config = Config::default();
-    config.kafka.bootstrap_servers = std::env::var("GAVEL_TEST_KAFKA").unwrap_or_else(|_| {
-        panic!("this test needs a real Kafka: run scripts/test, or set GAVEL_TEST_KAFKA to what scripts/kafka start prints")
-    });
-    config
-}
-
-async fn topic(config: &Config, name: &str, partitions: i32) -> String {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("it is after 1970");
-    let name = format!("test-{name}-{}", now.as_nanos());
-    let new = NewTopic::new(&name, partitions, TopicReplication::Fixed(1));
-    let admin = admin_client(config).expect("a client");
+/// A configuration, and in it a topic of this test.
+async fn topic(name: &str, partitions: i32) -> (Config, String) {
+    let config = broker::config(name);
+    let topic = config.topics.messages.clone();
+    let new = NewTopic::new(&topic, partitions, TopicReplication::Fixed(1));
+    let admin = admin_client(&config).expect("a client");
     for result in admin
         .create_topics([&new], &AdminOptions::new())
         .await
@@ -33,11 +26,11 @@ async fn topic(config: &Config, name: &str, partitions: i32) -> String {
     {
         result.expect("created");
     }
-    let cluster = Cluster::new(config).expect("a client");
-    while (0..partitions).any(|partition| cluster.bounds(&name, partition).is_err()) {
+    let cluster = Cluster::new(&config).expect("a client");
+    while (0..partitions).any(|partition| cluster.bounds(&topic, partition).is_err()) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    name
+    (config, topic)
 }
 
 fn send(sender: &Sender, topic: &str, partition: i32, value: &str) {
@@ -63,8 +56,7 @@ fn read(reader: &mut LogReader, end: i64) -> Vec<String> {
 
 #[tokio::test]
 async fn a_log_that_ends_in_transaction_markers_is_read_to_its_end() {
-    let config = config();
-    let topic = topic(&config, "gaps", 1).await;
+    let (config, topic) = topic("gaps", 1).await;
     let transactional: BaseProducer = producer_config(&config)
         .set("transactional.id", &topic)
         .set("message.timeout.ms", "10000")
@@ -118,8 +110,7 @@ async fn a_log_that_ends_in_transaction_markers_is_read_to_its_end() {
 
 #[tokio::test]
 async fn a_growing_log_is_never_cut_short_by_an_older_end() {
-    let config = config();
-    let topic = topic(&config, "grows", 1).await;
+    let (config, topic) = topic("grows", 1).await;
     let sender = Sender::new(&config).expect("a client");
     let mut reader = LogReader::open(&config, &topic, 0).expect("a client");
     reader.start(0);
@@ -142,8 +133,7 @@ async fn a_growing_log_is_never_cut_short_by_an_older_end() {
 
 #[tokio::test]
 async fn reading_stops_at_the_end_that_was_asked_for_and_goes_on_there() {
-    let config = config();
-    let topic = topic(&config, "stops", 1).await;
+    let (config, topic) = topic("stops", 1).await;
     let sender = Sender::new(&config).expect("a client");
     for n in 0..10 {
         send(&sender, &topic, 0, &format!("{n}"));
@@ -161,8 +151,7 @@ async fn reading_stops_at_the_end_that_was_asked_for_and_goes_on_there() {
 
 #[tokio::test]
 async fn several_partitions_are_read_each_to_its_own_end() {
-    let config = config();
-    let topic = topic(&config, "several", 3).await;
+    let (config, topic) = topic("several", 3).await;
     let sender = Sender::new(&config).expect("a client");
     for n in 0..4 {
         send(&sender, &topic, 0, &format!("{n}"));
@@ -180,8 +169,7 @@ async fn several_partitions_are_read_each_to_its_own_end() {
 
 #[tokio::test]
 async fn a_beginning_that_is_gone_is_an_error_and_not_a_skip() {
-    let config = config();
-    let topic = topic(&config, "gone", 1).await;
+    let (config, topic) = topic("gone", 1).await;
     let sender = Sender::new(&config).expect("a client");
     for n in 0..5 {
         send(&sender, &topic, 0, &format!("{n}"));
@@ -205,16 +193,16 @@ async fn a_beginning_that_is_gone_is_an_error_and_not_a_skip() {
 
 #[tokio::test]
 async fn a_topic_that_does_not_exist_is_named() {
-    let config = config();
+    let config = broker::config("nowhere");
     let error = Cluster::new(&config)
         .expect("a client")
-        .require("test-nowhere")
+        .require(&config.topics.messages)
         .expect_err("no such topic");
     assert!(
-        matches!(&error, BrokerError::NoTopic { topic, .. } if topic == "test-nowhere"),
+        matches!(&error, BrokerError::NoTopic { topic, .. } if *topic == config.topics.messages),
         "{error}"
     );
-    let reader = LogReader::open(&config, "test-nowhere", 0).expect("a client");
+    let reader = LogReader::open(&config, &config.topics.messages, 0).expect("a client");
     let mut reader = reader.with_patience(Duration::from_millis(500));
     assert!(reader.bounds().is_err());
     reader.start(0);

@@ -67,6 +67,12 @@ impl Pairing {
         });
     }
 
+    /// Whether an offset lies before the first verdict that was seen, none having been forgotten.
+    pub fn is_before_the_first(&self, source: i64) -> bool {
+        self.seen.len() < self.capacity
+            && self.seen.front().is_some_and(|first| source < first.source)
+    }
+
     /// Compares another copy with the first.
     pub fn copy(&self, source: i64, key: Option<&[u8]>, value: &[u8]) -> Copy {
         match self.seen.binary_search_by_key(&source, |seen| seen.source) {

@@ -7,19 +7,19 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gavel_judge::{ControlLog, Ruling};
-use gavel_schemas::{VerdictIdentity, decode_verdict, peek_verdict_identity};
+use gavel_judge::Ruling;
+use gavel_schemas::peek_verdict_identity;
 use rdkafka::Message;
 use rdkafka::message::BorrowedMessage;
-use serde::Serialize;
 
 use super::dead_letters::{DeadLetters, Refused};
 use super::pairing::{Copy, Pairing};
+use super::report::{Difference, PartitionReport, Side};
 use super::{ReplayError, StraightFold};
 use crate::config::Config;
 use crate::control;
 use crate::hex::hex;
-use crate::kafka::{Cluster, LogReader, raw_headers};
+use crate::kafka::{BrokerError, Cluster, LogReader, raw_headers};
 use crate::shell::record_of;
 
 /// What to verify.
@@ -37,66 +37,6 @@ pub struct Progress {
     /// Offsets to go through; grows while partitions are opened.
     pub total: AtomicU64,
     pub done: AtomicU64,
-}
-
-/// One partition, up to the end that it had when its verification began.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct PartitionReport {
-    pub partition: i32,
-    pub log_id: String,
-    /// Offset after the last record folded.
-    pub end: i64,
-    /// Records folded.
-    pub records: u64,
-    /// Records whose verdict is in the topic, byte for byte.
-    pub equal: u64,
-    /// Further copies, all identical.
-    pub copies: u64,
-    /// Records at the end that have no verdict yet.
-    pub not_yet_judged: u64,
-    /// Records at the beginning whose verdicts the topic's retention has removed.
-    pub expired: u64,
-    /// Records of the verdict topic that belong to an earlier log.
-    pub foreign: u64,
-    /// Refused records whose dead letter is there.
-    pub dead_letters: u64,
-    /// Digest of the state after the last record: that of `gavel state inspect --digest` once all is stored.
-    pub digest: String,
-    pub difference: Option<Difference>,
-}
-
-/// The first thing that is not as the fold says.
-#[derive(Debug, Clone, Serialize)]
-pub struct Difference {
-    /// Offset of the message.
-    pub offset: i64,
-    pub what: String,
-    /// What the fold gives.
-    pub derived: Option<Side>,
-    /// What the topic holds.
-    pub found: Option<Side>,
-}
-
-/// A verdict to look at.
-#[derive(Debug, Clone, Serialize)]
-#[serde(untagged)]
-pub enum Side {
-    Verdict(Box<gavel_schemas::VerdictRecord>),
-    /// Bytes that are no verdict, as hexadecimal.
-    Undecodable {
-        bytes: String,
-    },
-}
-
-impl Side {
-    fn of(value: &[u8]) -> Option<Side> {
-        Some(match decode_verdict(value) {
-            Ok(verdict) => Side::Verdict(Box::new(verdict)),
-            Err(_) => Side::Undecodable {
-                bytes: hex(&value[..value.len().min(1_024)]),
-            },
-        })
-    }
 }
 
 /// Verifies the wanted partitions, several at a time; reports in the order of partitions.
@@ -119,7 +59,7 @@ pub fn verify(
         .find(|partition| !(0..count).contains(partition))
     {
         let topic = config.topics.messages.clone();
-        return Err(crate::kafka::BrokerError::NoPartition {
+        return Err(BrokerError::NoPartition {
             topic,
             partition,
             partitions: count,
@@ -179,7 +119,11 @@ impl<'a> Walk<'a> {
         let mut verdicts = LogReader::open(config, &config.topics.verdicts, partition)?;
         let verdict_bounds = verdicts.bounds()?;
         verdicts.start(verdict_bounds.start);
-        let (fold, opened) = open_fold(config, partition, &control)?;
+        let not_opened = || ReplayError::NotOpened {
+            partition,
+            control: config.topics.control.clone(),
+        };
+        let opened = control.opened(partition).ok_or_else(not_opened)?;
         if bounds.start > opened.start {
             return Err(ReplayError::LostHistory {
                 partition,
@@ -195,7 +139,7 @@ impl<'a> Walk<'a> {
         let mut walk = Walk {
             config,
             progress,
-            fold,
+            fold: StraightFold::new(&opened.log_id, partition, opened.context_complete, control)?,
             messages,
             letters: if opened.context_complete {
                 Some(DeadLetters::open(config, partition)?)
@@ -225,59 +169,43 @@ impl<'a> Walk<'a> {
     /// Takes the next record of the verdict topic.
     fn meet(&mut self, verdict: &BorrowedMessage<'_>) -> Result<Option<Difference>, ReplayError> {
         let value = verdict.payload().unwrap_or_default();
-        let Ok(VerdictIdentity {
-            log_id,
-            source_partition,
-            source_offset,
-        }) = peek_verdict_identity(value)
-        else {
+        let Ok(identity) = peek_verdict_identity(value) else {
             let what = format!(
                 "offset {} of the verdict topic holds no verdict",
                 verdict.offset()
             );
-            return Ok(Some(Difference {
-                offset: self.messages.next_offset(),
-                what,
-                derived: None,
-                found: Side::of(value),
-            }));
+            return Ok(Some(
+                Difference::new(self.messages.next_offset(), what).found(value),
+            ));
         };
-        if log_id != self.report.log_id {
+        let source = identity.source_offset;
+        if identity.log_id != self.report.log_id {
             self.report.foreign += 1;
-            return Ok(None);
+            Ok(None)
+        } else if identity.source_partition != self.report.partition {
+            let (theirs, ours) = (identity.source_partition, self.report.partition);
+            let what = format!("a verdict of partition {theirs} stands in partition {ours}");
+            Ok(Some(Difference::new(source, what).found(value)))
+        } else if source < self.messages.next_offset() {
+            self.another_copy(source, verdict)
+        } else if source >= self.report.end {
+            self.judged_since(source, value)
+        } else {
+            self.first_copy(source, verdict)
         }
-        if source_partition != self.report.partition {
-            let what = format!(
-                "a verdict of partition {source_partition} stands in partition {}",
-                self.report.partition
-            );
-            return Ok(Some(Difference {
-                offset: source_offset,
-                what,
-                derived: None,
-                found: Side::of(value),
-            }));
-        }
-        if source_offset < self.messages.next_offset() {
-            return self.another_copy(source_offset, verdict);
-        }
-        if source_offset >= self.report.end {
-            return self.judged_since(source_offset, value);
-        }
-        self.first_copy(source_offset, verdict)
     }
 
     /// A verdict from behind the end: right if the log has grown so far since this verification began.
-    fn judged_since(&mut self, source: i64, value: &[u8]) -> Result<Option<Difference>, ReplayError> {
+    fn judged_since(
+        &mut self,
+        source: i64,
+        value: &[u8],
+    ) -> Result<Option<Difference>, ReplayError> {
         if source >= self.grown_to {
             self.grown_to = self.messages.bounds()?.end;
         }
-        Ok((source >= self.grown_to).then(|| Difference {
-            offset: source,
-            what: "a verdict for an offset that the log does not have yet".into(),
-            derived: None,
-            found: Side::of(value),
-        }))
+        let what = "a verdict for an offset that the log does not have yet";
+        Ok((source >= self.grown_to).then(|| Difference::new(source, what).found(value)))
     }
 
     /// Folds up to the record of this verdict and compares.
@@ -286,77 +214,51 @@ impl<'a> Walk<'a> {
         source: i64,
         verdict: &BorrowedMessage<'_>,
     ) -> Result<Option<Difference>, ReplayError> {
+        let value = verdict.payload().unwrap_or_default();
         while let Some(message) = self.messages.read_to(self.report.end)? {
-            let offset = message.offset();
+            let (offset, record) = (message.offset(), record_of(&message));
             self.report.records += 1;
             self.progress.done.fetch_add(1, Ordering::Relaxed);
-            if offset == source {
-                let compared = self.fold.judge(&record_of(&message), |ruling| {
-                    compare(ruling, &message, verdict)
-                })?;
-                let Compared {
-                    difference,
-                    refused,
-                } = compared;
-                if difference.is_some() {
-                    return Ok(difference);
-                }
-                self.report.equal += 1;
-                self.pairing.first(
-                    source,
-                    verdict.offset(),
-                    verdict.key(),
-                    verdict.payload().unwrap_or_default(),
-                );
-                let (Some(reason), Some(letters)) = (refused, &mut self.letters) else {
-                    return Ok(None);
-                };
-                let wrong = letters.expect(&Refused {
-                    offset,
-                    reason,
-                    value: message.payload(),
-                })?;
-                self.report.dead_letters = letters.found;
-                return Ok(wrong.map(|what| Difference {
-                    offset,
-                    what: format!("refused as {reason}, but {what}"),
-                    derived: None,
-                    found: None,
-                }));
-            }
             if offset > source {
-                let what = "a verdict for an offset that has no record".to_owned();
-                let found = Side::of(verdict.payload().unwrap_or_default());
-                return Ok(Some(Difference {
-                    offset: source,
-                    what,
-                    derived: None,
-                    found,
-                }));
+                break;
             }
-            let derived = self
-                .fold
-                .judge(&record_of(&message), |ruling| Side::of(ruling.verdict))?;
-            if !self.verdicts_begin && self.report.equal == 0 {
+            if offset < source && !self.verdicts_begin && self.report.equal == 0 {
+                self.fold.judge(&record, |_| ())?;
                 self.report.expired += 1;
                 continue;
             }
-            let what = format!("no verdict: the topic goes on with that of offset {source}");
-            return Ok(Some(Difference {
+            if offset < source {
+                let derived = self
+                    .fold
+                    .judge(&record, |ruling| Side::of(ruling.verdict))?;
+                let what = format!("no verdict: the topic goes on with that of offset {source}");
+                return Ok(Some(Difference::new(offset, what).derived(Some(derived))));
+            }
+            let (difference, refusal) = self.fold.judge(&record, |ruling| {
+                (compare(ruling, &message, verdict), ruling.dead_letter)
+            })?;
+            if difference.is_some() {
+                return Ok(difference);
+            }
+            self.report.equal += 1;
+            self.pairing
+                .first(source, verdict.offset(), verdict.key(), value);
+            let (Some(refusal), Some(letters)) = (refusal, &mut self.letters) else {
+                return Ok(None);
+            };
+            let reason = refusal.code();
+            let wrong = letters.expect(&Refused {
                 offset,
-                what,
-                derived,
-                found: None,
-            }));
+                reason,
+                value: message.payload(),
+            })?;
+            self.report.dead_letters = letters.found;
+            return Ok(wrong
+                .map(|what| Difference::new(offset, format!("refused as {reason}, but {what}"))));
         }
-        let what = "a verdict for an offset that has no record".to_owned();
-        let found = Side::of(verdict.payload().unwrap_or_default());
-        Ok(Some(Difference {
-            offset: source,
-            what,
-            derived: None,
-            found,
-        }))
+        Ok(Some(
+            Difference::new(source, "a verdict for an offset that has no record").found(value),
+        ))
     }
 
     fn another_copy(
@@ -365,31 +267,31 @@ impl<'a> Walk<'a> {
         verdict: &BorrowedMessage<'_>,
     ) -> Result<Option<Difference>, ReplayError> {
         let value = verdict.payload().unwrap_or_default();
-        let (what, first) = match self.pairing.copy(source, verdict.key(), value) {
+        let difference = match self.pairing.copy(source, verdict.key(), value) {
             Copy::Identical => {
                 self.report.copies += 1;
                 return Ok(None);
             }
-            Copy::Differs { first } => ("a copy differs from the first verdict", Some(first)),
-            Copy::Unknown => (
+            Copy::Unknown
+                if self.report.expired > 0 && self.pairing.is_before_the_first(source) =>
+            {
+                self.report.uncompared += 1;
+                return Ok(None);
+            }
+            Copy::Differs { first } => {
+                let first = self.verdict_at(first)?;
+                Difference::new(source, "a copy differs from the first verdict").derived(first)
+            }
+            Copy::Unknown => Difference::new(
+                source,
                 "a verdict for an offset that has no record, or out of order",
-                None,
             ),
-            Copy::Forgotten => (
+            Copy::Forgotten => Difference::new(
+                source,
                 "a copy that is too far behind its first to be compared",
-                None,
             ),
         };
-        let derived = first
-            .map(|place| self.verdict_at(place))
-            .transpose()?
-            .flatten();
-        Ok(Some(Difference {
-            offset: source,
-            what: what.into(),
-            derived,
-            found: Side::of(value),
-        }))
+        Ok(Some(difference.found(value)))
     }
 
     /// Reads one verdict again.
@@ -401,7 +303,7 @@ impl<'a> Walk<'a> {
         )?;
         reader.start(place);
         let record = reader.read_to(place + 1)?;
-        Ok(record.and_then(|record| Side::of(record.payload().unwrap_or_default())))
+        Ok(record.map(|record| Side::of(record.payload().unwrap_or_default())))
     }
 
     /// Folds what has no verdict yet.
@@ -417,77 +319,33 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Where a partition's history begins, and under which name.
-struct History {
-    log_id: String,
-    start: i64,
-    context_complete: bool,
-}
-
-fn open_fold(
-    config: &Config,
-    partition: i32,
-    control: &Arc<ControlLog>,
-) -> Result<(StraightFold, History), ReplayError> {
-    let opened = control
-        .opened(partition)
-        .ok_or_else(|| ReplayError::NotOpened {
-            partition,
-            control: config.topics.control.clone(),
-        })?;
-    let history = History {
-        log_id: opened.log_id.clone(),
-        start: opened.start,
-        context_complete: opened.context_complete,
-    };
-    let fold = StraightFold::new(
-        &history.log_id,
-        partition,
-        history.context_complete,
-        Arc::clone(control),
-    )?;
-    Ok((fold, history))
-}
-
-/// What a comparison gave.
-struct Compared {
-    difference: Option<Difference>,
-    /// The code of the refusal whose dead letter must be there.
-    refused: Option<&'static str>,
-}
-
+/// What differs between a verdict and what the fold gives for its message.
 fn compare(
     ruling: &Ruling<'_>,
     message: &BorrowedMessage<'_>,
     verdict: &BorrowedMessage<'_>,
-) -> Compared {
+) -> Option<Difference> {
     let value = verdict.payload().unwrap_or_default();
-    let key = if ruling.key_kept { message.key() } else { None };
-    let what = if value != ruling.verdict {
-        Some("the verdict differs")
-    } else if verdict.key() != key {
-        Some("the verdict has another key than the message")
-    } else if headers(verdict)
-        != if ruling.headers_kept {
-            headers(message)
-        } else {
-            Vec::new()
-        }
-    {
-        Some("the verdict has other headers than the message")
+    let key = message.key().filter(|_| ruling.key_kept);
+    let own_headers = if ruling.headers_kept {
+        headers(message)
     } else {
-        None
+        Vec::new()
     };
-    let difference = what.map(|what| Difference {
-        offset: message.offset(),
-        what: what.into(),
-        derived: Side::of(ruling.verdict),
-        found: Side::of(value),
-    });
-    Compared {
-        difference,
-        refused: ruling.dead_letter.map(|refusal| refusal.code()),
-    }
+    let what = if value != ruling.verdict {
+        "the verdict differs"
+    } else if verdict.key() != key {
+        "the verdict has another key than the message"
+    } else if headers(verdict) != own_headers {
+        "the verdict has other headers than the message"
+    } else {
+        return None;
+    };
+    Some(
+        Difference::new(message.offset(), what)
+            .derived(Some(Side::of(ruling.verdict)))
+            .found(value),
+    )
 }
 
 /// Headers as one string of bytes: lengths, keys and values.
