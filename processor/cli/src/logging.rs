@@ -13,7 +13,10 @@ const LONG: &str = "info";
 
 /// Starts logging for the whole process. A filter that cannot be read falls back to the default, and says so.
 pub fn start(globals: &Globals, runs_long: bool) {
-    let wanted = globals.log.as_deref().unwrap_or(if runs_long { LONG } else { DEFAULT });
+    let wanted = globals
+        .log
+        .as_deref()
+        .unwrap_or(if runs_long { LONG } else { DEFAULT });
     let (filter, unreadable) = match EnvFilter::try_new(wanted) {
         Ok(filter) => (filter, None),
         Err(error) => (EnvFilter::new(DEFAULT), Some(error)),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gavel_judge::ControlLog;
 
@@ -23,6 +23,8 @@ const IDLE: Duration = Duration::from_millis(20);
 const BROKER_PATIENCE: Duration = Duration::from_secs(5);
 const BACKOFF_FIRST: Duration = Duration::from_millis(100);
 const BACKOFF_LAST: Duration = Duration::from_secs(5);
+/// How long a shutdown waits for the thread.
+const FAREWELL: Duration = Duration::from_millis(500);
 
 /// The process's copy of the control log, kept up to date. Dropping it stops the thread.
 pub struct ControlFollower {
@@ -89,13 +91,20 @@ impl ControlFollower {
 }
 
 impl Drop for ControlFollower {
+    /// Waits for the thread only as long as a shutdown can: it may be asking a broker that does not answer, and it ends
+    /// by itself.
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
-        let (disconnected, _) = mpsc::channel();
-        self.questions = disconnected;
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
+        let (nobody_asks, _) = mpsc::channel();
+        self.questions = nobody_asks;
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        let told = Instant::now();
+        while !thread.is_finished() && told.elapsed() < FAREWELL {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        if thread.is_finished() && thread.join().is_err() {
             tracing::error!("the control follower panicked");
         }
     }

@@ -40,7 +40,9 @@ impl Cluster {
     /// As `new`, for callers that wait longer or shorter than a command does.
     pub fn with_patience(config: &Config, patience: Duration) -> Result<Cluster, BrokerError> {
         let log = BrokerLog::default();
+        // Without a group there is none to say good-bye to, which would take a moment for every command.
         let client = reader_config(config)
+            .remove("group.id")
             .create_with_context(log.clone())
             .map_err(no_client)?;
         Ok(Cluster {
