@@ -138,7 +138,7 @@ fn exchange(config: &Config, lines: &[Vec<u8>], per_second: u32) -> Result<Vec<J
 /// Sends the lines, evenly; gives the moment of sending of each.
 fn send(config: &Config, lines: &[Vec<u8>], per_second: u32) -> Result<Vec<Instant>, DemoError> {
     let sender = Sender::new(config)?;
-    let started = Instant::now();
+    let mut started = Instant::now();
     let mut sent = Vec::with_capacity(lines.len());
     let mut time = None;
     for (number, line) in lines.iter().enumerate() {
@@ -152,6 +152,11 @@ fn send(config: &Config, lines: &[Vec<u8>], per_second: u32) -> Result<Vec<Insta
         let topic = &config.topics.messages;
         let record = Outgoing { topic, partition: None, key: Some(key.as_bytes()), value: line, timestamp: time, headers: Some(headers) };
         sender.send(number, record)?;
+        if number == 0 {
+            // The first record waits for the client's introductions; the clock starts after it.
+            sender.wait()?;
+            started = Instant::now();
+        }
     }
     sender.wait()?;
     for outcome in sender.outcomes() {

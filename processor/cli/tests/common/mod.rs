@@ -116,6 +116,13 @@ impl Kafka {
         Kafka { variables }
     }
 
+    /// Gives a setting a name of its own, made from that of the message topic.
+    pub fn with(mut self, variable: &str) -> Kafka {
+        let own = self.variables["GAVEL_TOPICS_MESSAGES"].replace("-messages", "");
+        self.variables.insert(variable.to_owned(), own);
+        self
+    }
+
     /// Runs the binary against these topics.
     pub fn run(&self, arguments: &[&str]) -> Ran {
         self.run_with(arguments, b"")
@@ -133,5 +140,122 @@ impl Kafka {
             ..Sources::default()
         })
         .expect("the settings are valid")
+    }
+}
+
+/// A processor of these topics, in a process of its own. Killed when dropped.
+pub struct Running {
+    child: std::process::Child,
+    data_dir: tempfile::TempDir,
+}
+
+impl Kafka {
+    /// Starts `gavel run` on a data directory of its own.
+    pub fn start_processor(&self, lanes: usize) -> Running {
+        let data_dir = tempfile::tempdir().expect("a temporary directory");
+        let lanes = lanes.to_string();
+        let arguments = ["run", "--lanes", &lanes, "--listen", "127.0.0.1:0", "--data-dir", text(data_dir.path()), "--log-format", "json"];
+        let log = std::fs::File::create(data_dir.path().join("log")).expect("the log is created");
+        let child = Command::new(env!("CARGO_BIN_EXE_gavel"))
+            .args(arguments)
+            .envs(&self.variables)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("the binary starts");
+        Running { child, data_dir }
+    }
+
+    /// All verdicts, without repeats.
+    pub fn verdicts(&self) -> Vec<serde_json::Value> {
+        self.run(&["verdicts", "--from", "beginning", "--output", "json"]).expect(0).json()
+    }
+
+    /// Waits until there are this many verdicts. Bounded by silence, not by speed.
+    #[track_caller]
+    pub fn wait_for_verdicts(&self, count: usize) -> Vec<serde_json::Value> {
+        let (mut seen, mut since) = (0, std::time::Instant::now());
+        loop {
+            let verdicts = self.verdicts();
+            if verdicts.len() >= count {
+                return verdicts;
+            }
+            if verdicts.len() > seen {
+                (seen, since) = (verdicts.len(), std::time::Instant::now());
+            }
+            assert!(since.elapsed() < SILENCE, "{seen} of {count} verdicts, and none for {} s", SILENCE.as_secs());
+            std::thread::sleep(std::time::Duration::from_millis(200));
+        }
+    }
+}
+
+/// How long nothing may happen before a test gives up.
+const SILENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
+impl Running {
+    pub fn data_dir(&self) -> &Path {
+        self.data_dir.path()
+    }
+
+    /// What the process has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.data_dir.path().join("log")).unwrap_or_default()
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("the process can be asked").is_none()
+    }
+
+    /// The body of an HTTP page, once the server listens.
+    #[track_caller]
+    pub fn get(&self, path: &str) -> String {
+        use std::io::Read as _;
+        let since = std::time::Instant::now();
+        loop {
+            let address = std::fs::read_to_string(self.data_dir.path().join("http.addr")).unwrap_or_default();
+            if let Ok(mut stream) = std::net::TcpStream::connect(address.trim()) {
+                let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+                stream.write_all(request.as_bytes()).expect("the request is sent");
+                let mut page = String::new();
+                stream.read_to_string(&mut page).expect("the page is text");
+                return page;
+            }
+            assert!(since.elapsed() < SILENCE, "no HTTP; log:\n{}", self.log());
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    }
+
+    /// Waits until it is ready.
+    #[track_caller]
+    pub fn wait_ready(&self) {
+        let since = std::time::Instant::now();
+        while !self.get("/readyz").starts_with("HTTP/1.1 200") {
+            assert!(since.elapsed() < SILENCE, "not ready: {}\nlog:\n{}", self.get("/readyz"), self.log());
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    }
+
+    /// Sends a signal by name.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let status = Command::new("kill").args(["-s", name, &pid]).status().expect("kill runs");
+        assert!(status.success(), "the signal is sent");
+    }
+
+    /// Asks it to stop and waits: exit code and how long it took.
+    pub fn stop(&mut self) -> (i32, std::time::Duration) {
+        self.signal("TERM");
+        let since = std::time::Instant::now();
+        let status = self.child.wait().expect("it ends");
+        (status.code().unwrap_or(-1), since.elapsed())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ended = self.child.kill();
+        let _status = self.child.wait();
     }
 }

@@ -1,0 +1,173 @@
+//! Several processors on one group: joining and leaving under load loses nothing, changes nothing, and does not disturb the partitions
+//! that stay where they are.
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use common::{Kafka, Running};
+use gavel_runtime::kafka::{Bounds, Cluster, TopicReader};
+use gavel_schemas::{ChatMessage, encode_message};
+use rdkafka::message::Message;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+
+const PARTITIONS: i32 = 8;
+/// Messages a second: one per partition every ten milliseconds.
+const RATE: u32 = 800;
+/// The longest silence of a partition that does not move, unless the machine itself was silent for longer before anything moved.
+const GAP: Duration = Duration::from_millis(200);
+const POLICY: &str = "[policy]\nid = \"processors\"\ntopics = [\"rude\", \"spam\"]\n[audience.default]\ndefault = { flag = 2, mask = 3, block = 5 }\n\
+                      [[term]]\nid = \"rude-1\"\nmatch = [\"drat\"]\ntopic = \"rude\"\nrisk = 3\n\
+                      [[context]]\nid = \"flood\"\ntype = \"event_count\"\ngroup_by = [\"user\"]\ntimespan = \"10s\"\ncondition = { gte = 30 }\n\
+                      then = { topic = \"spam\", risk = 4, action = \"mute\", for = \"3s\" }\n\
+                      [strikes]\nper_risk = { \"3\" = 0.5, \"4\" = 1.0 }\nhalf_life = \"30s\"\nat = [ { gte = 3.0, action = \"mute\", for = \"2s\" } ]\n";
+
+/// Sends evenly to all partitions until told to stop.
+struct Load {
+    stop: Arc<AtomicBool>,
+    sent: Arc<AtomicUsize>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Load {
+    fn start(kafka: &Kafka) -> Load {
+        let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let (servers, topic) = (kafka.variables["GAVEL_KAFKA_BOOTSTRAP_SERVERS"].clone(), kafka.variables["GAVEL_TOPICS_MESSAGES"].clone());
+        let (stopped, count) = (Arc::clone(&stop), Arc::clone(&sent));
+        let thread = std::thread::spawn(move || {
+            let producer: BaseProducer =
+                rdkafka::ClientConfig::new().set("bootstrap.servers", servers).set("enable.idempotence", "true").set("linger.ms", "1").create().expect("a client");
+            let started = Instant::now();
+            let mut number = 0u32;
+            while !stopped.load(Ordering::Acquire) {
+                let due = started + Duration::from_secs(1) * number / RATE;
+                producer.poll(due.saturating_duration_since(Instant::now()));
+                let user = format!("u{}", number % 97);
+                let text = if number % 5 == 0 { "drat that" } else { "hello there" };
+                let message = ChatMessage { community: "c".into(), channel: "lobby".into(), user: user.as_str().into(), text: text.into(), kind: "message".into(), ..ChatMessage::default() };
+                let mut value = Vec::new();
+                encode_message(&message, &mut value);
+                // By turns, so that a silence of a partition is a silence of its processor.
+                let partition = i32::try_from(number).unwrap_or(0) % PARTITIONS;
+                let key = format!("c/{user}");
+                producer.send(BaseRecord::to(&topic).partition(partition).key(&key).payload(&value)).expect("the queue has room");
+                number += 1;
+                count.store(number as usize, Ordering::Release);
+            }
+            while producer.in_flight_count() > 0 {
+                producer.poll(Duration::from_millis(10));
+            }
+        });
+        Load { stop, sent, thread }
+    }
+
+    fn stop(self) -> usize {
+        self.stop.store(true, Ordering::Release);
+        self.thread.join().expect("the load was sent");
+        self.sent.load(Ordering::Acquire)
+    }
+}
+
+/// The partitions that a processor's log says it was assigned.
+fn assigned(processor: &Running) -> BTreeSet<i32> {
+    let lines = processor.log();
+    let lines = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let assigned = lines.filter(|line| line["message"] == "assigned");
+    let lists: Vec<String> = assigned.map(|line| line["partitions"].as_str().unwrap_or_default().to_owned()).collect();
+    lists.iter().flat_map(|list| list.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok())).collect()
+}
+
+/// Broker times of the verdicts, by partition, in log order.
+fn times(kafka: &Kafka) -> BTreeMap<i32, Vec<i64>> {
+    let config = kafka.config();
+    let cluster = Cluster::new(&config).expect("the broker answers");
+    let ranges: Vec<_> = (0..PARTITIONS)
+        .map(|partition| {
+            let Bounds { start, end } = cluster.bounds(&config.topics.verdicts, partition).expect("the topic is there");
+            (partition, start..end)
+        })
+        .collect();
+    let mut reader = TopicReader::open(&config, &config.topics.verdicts, &ranges).expect("a reader");
+    let mut times: BTreeMap<i32, Vec<i64>> = BTreeMap::new();
+    while let Some(record) = reader.read().expect("the topic can be read") {
+        times.entry(record.partition()).or_default().push(record.timestamp().to_millis().expect("records have a time"));
+    }
+    times
+}
+
+/// The longest silence between `from` and `to`.
+fn longest_gap(times: &[i64], from: i64, to: i64) -> Duration {
+    let within: Vec<i64> = times.iter().copied().filter(|at| (from..=to).contains(at)).collect();
+    let gap = within.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);
+    Duration::from_millis(gap.unsigned_abs())
+}
+
+fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is after 1970");
+    i64::try_from(since.as_millis()).expect("milliseconds fit")
+}
+
+#[test]
+fn a_processor_joins_and_leaves_under_load_and_nothing_is_lost_or_different() {
+    let kafka = Kafka::for_test("processors").with("GAVEL_KAFKA_GROUP");
+    kafka.run(&["topics", "create", "--partitions", &PARTITIONS.to_string()]).expect(0);
+    let files = tempfile::tempdir().expect("a temporary directory");
+    let policy = files.path().join("policy.toml");
+    std::fs::write(&policy, POLICY).expect("the policy is written");
+    kafka.run(&["policy", "activate", common::text(&policy)]).expect(0);
+
+    let mut first = kafka.start_processor(2);
+    first.wait_ready();
+    let load = Load::start(&kafka);
+    std::thread::sleep(Duration::from_secs(5));
+    let quiet_until = now_ms();
+
+    let mut second = kafka.start_processor(2);
+    second.wait_ready();
+    std::thread::sleep(Duration::from_secs(4));
+    let moved = assigned(&second);
+    assert!(!moved.is_empty() && moved.len() < PARTITIONS as usize, "the second processor got {moved:?}; log:\n{}", second.log());
+    let (code, took) = second.stop();
+    assert_eq!(code, 0, "log:\n{}", second.log());
+    println!("the second processor left within {} ms", took.as_millis());
+    std::thread::sleep(Duration::from_secs(4));
+    let ended = now_ms();
+    let sent = load.stop();
+
+    let verdicts = kafka.wait_for_verdicts(sent + PARTITIONS as usize);
+    assert_eq!(verdicts.len(), sent + PARTITIONS as usize);
+    let (code, _) = first.stop();
+    assert_eq!(code, 0, "log:\n{}", first.log());
+    kafka.run(&["replay", "verify"]).expect(0);
+
+    for (partition, times) in times(&kafka) {
+        let began = times.get(100).copied().unwrap_or(quiet_until);
+        let before = longest_gap(&times, began, quiet_until);
+        let during = longest_gap(&times, quiet_until, ended);
+        let kind = if moved.contains(&partition) { "moved" } else { "stayed" };
+        println!("partition {partition} {kind}: longest silence {} ms before, {} ms while others moved", before.as_millis(), during.as_millis());
+        if !moved.contains(&partition) {
+            assert!(during <= GAP.max(2 * before), "partition {partition} stayed, yet was silent for {during:?}");
+        }
+    }
+}
+
+#[test]
+fn a_processor_without_a_policy_does_not_start_unless_told_to() {
+    let kafka = Kafka::for_test("no-policy").with("GAVEL_KAFKA_GROUP");
+    kafka.run(&["topics", "create", "--partitions", "1"]).expect(0);
+    let data = tempfile::tempdir().expect("a temporary directory");
+    let arguments = ["run", "--listen", "127.0.0.1:0", "--data-dir", common::text(data.path())];
+    kafka.run(&arguments).expect_error(2, "no policy has been activated");
+}
+
+#[test]
+fn a_processor_that_finds_no_log_identity_says_how_to_make_one() {
+    let kafka = Kafka::for_test("not-opened").with("GAVEL_KAFKA_GROUP");
+    let data = tempfile::tempdir().expect("a temporary directory");
+    let arguments = ["run", "--listen", "127.0.0.1:0", "--data-dir", common::text(data.path())];
+    kafka.run(&arguments).expect_error(3, "does not exist");
+}
