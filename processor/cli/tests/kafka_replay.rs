@@ -34,6 +34,7 @@ risk = 3
 /// One message partition, a policy, messages and two records that are none: offsets 0 to 12.
 struct Log {
     kafka: Kafka,
+    sender: Sender,
     _files: TempDir,
 }
 
@@ -59,20 +60,21 @@ impl Log {
         let policy: PathBuf = files.path().join("policy.toml");
         std::fs::write(&policy, POLICY).expect("the policy is written");
         kafka.run(&["policy", "activate", text(&policy)]).expect(0);
-        let said = |n: usize| {
-            format!(
-                "{{\"user\":\"u{}\",\"community\":\"c\",\"text\":\"drat {n}\"}}\n",
-                n % 3
-            )
-        };
-        let input: String = (0..10).map(said).collect();
-        kafka
-            .run_with(&["produce", "-"], input.as_bytes())
-            .expect(0);
+        // One producer for all that is written: each takes half a second to get its id.
+        let sender = Sender::new(&kafka.config()).expect("a client");
         let log = Log {
             kafka,
+            sender,
             _files: files,
         };
+        for n in 0..10 {
+            let key = format!("c/u{}", n % 3);
+            let message = format!(
+                "{{\"user\":\"u{}\",\"community\":\"c\",\"text\":\"drat {n}\"}}",
+                n % 3
+            );
+            log.send(Some(key.as_bytes()), message.as_bytes(), false);
+        }
         log.send(Some(b"c/u1"), b"no message at all", true);
         log.send(None, b"", false);
         log
@@ -93,8 +95,7 @@ impl Log {
             timestamp: None,
             headers: None,
         };
-        Sender::new(&config)
-            .expect("a client")
+        self.sender
             .send_one(headered(record, headers))
             .expect("acknowledged");
     }
@@ -133,7 +134,6 @@ impl Log {
     /// Writes verdicts and dead letters in this order.
     fn write(&self, outputs: &[Output]) {
         let config = self.config();
-        let sender = Sender::new(&config).expect("a client");
         for output in outputs {
             let verdict = Outgoing {
                 topic: &config.topics.verdicts,
@@ -143,7 +143,7 @@ impl Log {
                 timestamp: None,
                 headers: None,
             };
-            sender
+            self.sender
                 .send(0, headered(verdict, output.headers))
                 .expect("queued");
             if let Some((reason, value)) = &output.refused {
@@ -162,10 +162,10 @@ impl Log {
                     timestamp: None,
                     headers: Some(headers),
                 };
-                sender.send(0, letter).expect("queued");
+                self.sender.send(0, letter).expect("queued");
             }
         }
-        sender.wait().expect("acknowledged");
+        self.sender.wait().expect("acknowledged");
     }
 
     fn verify(&self) -> Ran {

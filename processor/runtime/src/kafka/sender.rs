@@ -17,6 +17,9 @@ use crate::config::Config;
 /// Records that may wait for their ack before `send` waits.
 const IN_FLIGHT: i32 = 50_000;
 
+/// Between two looks for acks.
+const ACK_WAIT: Duration = Duration::from_micros(500);
+
 /// A record on its way out.
 pub struct Outgoing<'a> {
     pub topic: &'a str,
@@ -124,8 +127,9 @@ impl Sender {
     fn wait_below(&self, limit: i32) -> Result<(), BrokerError> {
         let mut progress = (Instant::now(), self.producer.in_flight_count());
         while self.producer.in_flight_count() >= limit {
-            // poll uses all of its timeout: a short one, because acks come in batches.
-            self.producer.poll(Duration::from_millis(1));
+            // Not in poll: it spins through the last millisecond of its timeout, and uses all of it.
+            std::thread::sleep(ACK_WAIT);
+            self.producer.poll(Duration::ZERO);
             let in_flight = self.producer.in_flight_count();
             if in_flight < progress.1 {
                 progress = (Instant::now(), in_flight);
