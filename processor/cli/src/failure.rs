@@ -91,7 +91,7 @@ impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Failure {
         Failure::usage(
             error,
-            "mend the setting where it is named; `gavel run --help` lists flags",
+            "mend the setting where it is named; `gavel settings` lists all of them",
         )
     }
 }

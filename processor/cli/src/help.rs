@@ -20,7 +20,8 @@ Exit codes:
   2  wrong usage or configuration
   3  a broker, a file or a disk failed
 
-Settings: flags win over GAVEL_<SECTION>_<KEY> variables, these over the file of --config.";
+Settings: flags win over GAVEL_<SECTION>_<KEY> variables, these over the file of --config.
+`gavel settings` lists all of them.";
 
 /// The command line with its help pages laid out.
 pub fn command() -> clap::Command {

@@ -15,7 +15,9 @@ use std::process::ExitCode;
 
 use clap::{FromArgMatches, Parser, Subcommand};
 
-use commands::{completions, demo, judge, policy, produce, replay, run, state, topics, verdicts};
+use commands::{
+    completions, demo, judge, policy, produce, replay, run, settings, state, topics, verdicts,
+};
 use options::Globals;
 
 #[global_allocator]
@@ -47,6 +49,7 @@ enum Command {
     State(state::State),
     #[command(subcommand)]
     Topics(topics::Topics),
+    Settings(settings::Settings),
     Completions(completions::Completions),
 }
 
@@ -62,6 +65,7 @@ impl Command {
             Command::Replay(replay) => replay.run(globals),
             Command::State(state) => state.run(globals),
             Command::Topics(topics) => topics.run(globals),
+            Command::Settings(settings) => settings.run(globals),
             Command::Completions(completions) => completions.run(),
         }
     }

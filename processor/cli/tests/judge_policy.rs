@@ -135,6 +135,30 @@ fn a_config_with_a_typo_names_file_line_and_the_nearest_key() {
 }
 
 #[test]
+fn the_page_of_settings_is_a_configuration_that_changes_nothing() {
+    let page = run(&["settings"]).expect(0).stdout;
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let config = directory.path().join("gavel.toml");
+    std::fs::write(&config, page).expect("the file is written");
+    let ran = run(&["topics", "check", "--config", text(&config), "-X", "acks=1"]).expect(2);
+    assert_eq!(
+        ran.stderr
+            .lines()
+            .filter(|line| !line.starts_with("next"))
+            .count(),
+        1,
+        "{}",
+        ran.stderr
+    );
+    let keys = run(&["settings", "--output", "json"]).expect(0).json();
+    assert!(
+        keys.iter()
+            .any(|key| key["variable"] == "GAVEL_RUN_DRAIN_MS" && key["meaning"] != ""),
+        "{keys:?}"
+    );
+}
+
+#[test]
 fn help_groups_the_commands_and_tells_the_exit_codes() {
     let ran = run(&["--help"]).expect(0);
     for part in [

@@ -7,6 +7,7 @@ pub mod policy;
 pub mod produce;
 pub mod replay;
 pub mod run;
+pub mod settings;
 pub mod state;
 pub mod topics;
 pub mod verdicts;
