@@ -227,6 +227,31 @@ fn looking_changes_nothing() {
 }
 
 #[test]
+fn a_store_without_a_commit_is_shown_and_said_to_be_empty() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let identity = Identity {
+        log_id: LOG.into(),
+        partition: 1,
+    };
+    drop(
+        Store::open(
+            &partition_dir(directory.path(), 1),
+            &identity,
+            &Shared::new(1 << 20, 1 << 20),
+        )
+        .expect("opened"),
+    );
+    let inspect = ["state", "inspect", "--data-dir", text(directory.path())];
+    let all = run(&inspect).expect(0).json();
+    assert_eq!(
+        (&all[0]["boundary"], &all[0]["contexts"], &all[0]["state"]),
+        (&json!(-1), &json!(0), &json!(null))
+    );
+    run(&[&inspect[..], &["--partition", "1"]].concat())
+        .expect_error(1, "nothing is stored yet for partition 1");
+}
+
+#[test]
 fn a_wrong_directory_is_named() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let ran = run(&["state", "inspect", "--data-dir", text(directory.path())])

@@ -110,8 +110,8 @@ section! {
         /// 500. Longer: scaling reacts late.
         commit_ms: u64 = 500u64,
         /// Records of the verdict partition's end that are read at a restart to learn which verdicts are out already.
-        /// Default 2000. 0 switches it off: duplicates (identical copies) after each crash. More than `in_flight`
-        /// plus an epoch's worth only makes restarts slower.
+        /// Default 2000: the newest stand at the end, so a few are enough, and more only make restarts slower. 0 switches
+        /// it off: after each crash the verdicts since the stored offset come again, as identical copies.
         tail_scan: u64 = 2_000u64,
         /// Milliseconds that a leaving partition may wait for its acks. Default 1500. At least 100; less than a third
         /// of the session, because a loss cannot be seen while a revoke is unanswered.

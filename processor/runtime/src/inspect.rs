@@ -50,6 +50,7 @@ impl InspectError {
 #[derive(Debug, Serialize)]
 pub struct Partition {
     pub partition: i32,
+    /// Empty before the first commit.
     pub log_id: String,
     /// S: offset of the last record that the state holds; -1 before any.
     pub boundary: i64,
@@ -128,35 +129,38 @@ impl DataDir {
     /// What a partition remembers; reads all of it.
     pub fn partition(&self, partition: i32, digest: bool) -> Result<Partition, InspectError> {
         let store = self.open(partition)?;
-        let (mut contexts, mut expired) = (0, 0);
-        let (meta, state) = meta(&store, partition)?;
+        let meta = store.meta()?;
+        let state = state(meta.as_ref(), partition)?;
         let clock = state.clock();
+        let (mut contexts, mut expired) = (0, 0);
         store.scan(&mut |_, context| {
-            if context_expired(context, clock) {
-                expired += 1;
+            let count = if context_expired(context, clock) {
+                &mut expired
             } else {
-                contexts += 1;
-            }
+                &mut contexts
+            };
+            *count += 1;
         })?;
         let digest = if digest {
             Some(hex(&state_digest(&store, &state)?))
         } else {
             None
         };
+        let raw = meta.as_ref().map_or(b"null".as_slice(), |meta| &meta.state);
         let unreadable = |error: serde_json::Error| InspectError::State {
             partition,
             detail: error.to_string(),
         };
         Ok(Partition {
             partition,
-            log_id: meta.identity.log_id,
-            boundary: meta.boundary,
-            verdict_end: meta.verdict_end,
+            boundary: meta.as_ref().map_or(-1, |meta| meta.boundary),
+            verdict_end: meta.as_ref().map_or(0, |meta| meta.verdict_end),
             clock,
             contexts,
             expired,
-            state: serde_json::from_slice(&meta.state).map_err(unreadable)?,
+            state: serde_json::from_slice(raw).map_err(unreadable)?,
             digest,
+            log_id: meta.map(|meta| meta.identity.log_id).unwrap_or_default(),
         })
     }
 
@@ -167,7 +171,7 @@ impl DataDir {
         if !store.get(user.as_bytes(), &mut context)? {
             return Ok(None);
         }
-        let (_, state) = meta(&store, partition)?;
+        let state = state(store.meta()?.as_ref(), partition)?;
         let described = serde_json::to_value(describe_context(&context)).map_err(|error| {
             InspectError::State {
                 partition,
@@ -191,15 +195,13 @@ impl DataDir {
     }
 }
 
-fn meta(store: &Store, partition: i32) -> Result<(Meta, PartitionState), InspectError> {
-    let missing = || InspectError::State {
-        partition,
-        detail: "nothing was ever stored".into(),
+/// The fold's state, which before the first commit is that before the first record.
+fn state(meta: Option<&Meta>, partition: i32) -> Result<PartitionState, InspectError> {
+    let Some(meta) = meta else {
+        return Ok(PartitionState::default());
     };
-    let meta = store.meta()?.ok_or_else(missing)?;
-    let state = PartitionState::from_bytes(&meta.state).map_err(|error| InspectError::State {
+    PartitionState::from_bytes(&meta.state).map_err(|error| InspectError::State {
         partition,
         detail: error.to_string(),
-    })?;
-    Ok((meta, state))
+    })
 }

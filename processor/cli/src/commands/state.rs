@@ -79,6 +79,12 @@ impl Inspect {
         ]);
         for partition in partitions {
             let stored = stores.partition(*partition, self.digest)?;
+            if self.partition.is_some() && stored.boundary < 0 {
+                return Err(Failure::difference(
+                    format!("nothing is stored yet for partition {partition}"),
+                    "the processor stores a partition about once a second while it judges",
+                ));
+            }
             match globals.output_or(Output::Json) {
                 Output::Json => out.json(&stored)?,
                 Output::Table => {
