@@ -29,15 +29,34 @@ struct Case {
 }
 
 fn case(name: &'static str, value: Option<Vec<u8>>) -> Case {
-    Case { name, key: Some(b"c/u".to_vec()), value, timestamp: None, headers: None, code: "judged", reason: None }
+    Case {
+        name,
+        key: Some(b"c/u".to_vec()),
+        value,
+        timestamp: None,
+        headers: None,
+        code: "judged",
+        reason: None,
+    }
 }
 
 fn refused(name: &'static str, value: Option<Vec<u8>>, reason: &'static str) -> Case {
-    Case { code: "refused", reason: Some(reason), ..case(name, value) }
+    Case {
+        code: "refused",
+        reason: Some(reason),
+        ..case(name, value)
+    }
 }
 
 fn message(text: &str) -> ChatMessage<'_> {
-    ChatMessage { community: "c".into(), channel: "lobby".into(), user: "u".into(), text: text.into(), kind: "message".into(), ..ChatMessage::default() }
+    ChatMessage {
+        community: "c".into(),
+        channel: "lobby".into(),
+        user: "u".into(),
+        text: text.into(),
+        kind: "message".into(),
+        ..ChatMessage::default()
+    }
 }
 
 fn avro(message: &ChatMessage<'_>) -> Vec<u8> {
@@ -76,38 +95,116 @@ fn cases() -> Vec<Case> {
     let mut trailing = good.clone();
     trailing.push(0);
     let mut marker = Vec::new();
-    encode_marker(&ControlMarker { order: 1, kind: "policy-activated", sha256: [7; 32] }, &mut marker);
+    encode_marker(
+        &ControlMarker {
+            order: 1,
+            kind: "policy-activated",
+            sha256: [7; 32],
+        },
+        &mut marker,
+    );
     let mut early = Vec::new();
-    encode_marker(&ControlMarker { order: 999_999, kind: "policy-activated", sha256: [7; 32] }, &mut early);
-    let nested = format!("{{\"user\":\"u\",\"text\":\"t\",\"more\":{}{}}}", "[".repeat(50_000), "]".repeat(50_000));
+    encode_marker(
+        &ControlMarker {
+            order: 999_999,
+            kind: "policy-activated",
+            sha256: [7; 32],
+        },
+        &mut early,
+    );
+    let nested = format!(
+        "{{\"user\":\"u\",\"text\":\"t\",\"more\":{}{}}}",
+        "[".repeat(50_000),
+        "]".repeat(50_000)
+    );
     let mut all = vec![
-        refused("truncated", Some(good[..good.len() / 2].to_vec()), "malformed-avro"),
+        refused(
+            "truncated",
+            Some(good[..good.len() / 2].to_vec()),
+            "malformed-avro",
+        ),
         refused("only a header", Some(good[..10].to_vec()), "malformed-avro"),
         refused("foreign schema", Some(foreign), "unknown-schema"),
         refused("empty value", Some(Vec::new()), "empty-value"),
         refused("null value", None, "empty-value"),
-        refused("neither framing", Some(b"\x00\x00\x00\x00\x05confluent".to_vec()), "unknown-framing"),
+        refused(
+            "neither framing",
+            Some(b"\x00\x00\x00\x00\x05confluent".to_vec()),
+            "unknown-framing",
+        ),
         refused("invalid UTF-8", Some(bad_utf8), "invalid-utf8"),
         refused("trailing bytes", Some(trailing), "trailing-bytes"),
-        refused("JSON without a user", Some(b"{\"text\":\"x\"}".to_vec()), "malformed-json"),
-        refused("JSON with half a surrogate", Some(br#"{"user":"u","text":"\ud800"}"#.to_vec()), "malformed-json"),
+        refused(
+            "JSON without a user",
+            Some(b"{\"text\":\"x\"}".to_vec()),
+            "malformed-json",
+        ),
+        refused(
+            "JSON with half a surrogate",
+            Some(br#"{"user":"u","text":"\ud800"}"#.to_vec()),
+            "malformed-json",
+        ),
         refused("nested arrays", Some(nested.into_bytes()), "too-deep"),
-        refused("5 MB of JSON", Some(format!("{{\"user\":\"u\",\"text\":\"{}\"}}", "x".repeat(5 << 20)).into_bytes()), "too-large"),
+        refused(
+            "5 MB of JSON",
+            Some(format!("{{\"user\":\"u\",\"text\":\"{}\"}}", "x".repeat(5 << 20)).into_bytes()),
+            "too-large",
+        ),
         refused("5 MB of nothing", Some(vec![0; 5 << 20]), "too-large"),
-        refused("text of 17 KiB", Some(avro(&message(&"x".repeat(17 << 10)))), "text-too-long"),
-        refused("a slash in the community", Some(avro(&ChatMessage { community: "a/b".into(), ..message("x") })), "bad-community"),
-        refused("user of 513 bytes", Some(avro(&ChatMessage { user: "u".repeat(513).into(), ..message("x") })), "string-too-long"),
+        refused(
+            "text of 17 KiB",
+            Some(avro(&message(&"x".repeat(17 << 10)))),
+            "text-too-long",
+        ),
+        refused(
+            "a slash in the community",
+            Some(avro(&ChatMessage {
+                community: "a/b".into(),
+                ..message("x")
+            })),
+            "bad-community",
+        ),
+        refused(
+            "user of 513 bytes",
+            Some(avro(&ChatMessage {
+                user: "u".repeat(513).into(),
+                ..message("x")
+            })),
+            "string-too-long",
+        ),
         refused("forged marker", Some(marker), "marker-mismatch"),
-        refused("marker of an order that does not exist", Some(early), "marker-mismatch"),
-        Case { key: Some(vec![b'k'; 513]), ..refused("key of 513 bytes", Some(good.clone()), "key-too-long") },
-        Case { key: None, ..case("null key", Some(good.clone())) },
-        Case { key: Some(vec![0xff, 0xfe]), ..case("key that is no text", Some(good.clone())) },
+        refused(
+            "marker of an order that does not exist",
+            Some(early),
+            "marker-mismatch",
+        ),
+        Case {
+            key: Some(vec![b'k'; 513]),
+            ..refused("key of 513 bytes", Some(good.clone()), "key-too-long")
+        },
+        Case {
+            key: None,
+            ..case("null key", Some(good.clone()))
+        },
+        Case {
+            key: Some(vec![0xff, 0xfe]),
+            ..case("key that is no text", Some(good.clone()))
+        },
     ];
     for timestamp in [1, 978_307_199_999, 4_133_980_800_000, i64::MAX] {
-        all.push(Case { timestamp: Some(timestamp), ..case("absurd timestamp", Some(good.clone())) });
+        all.push(Case {
+            timestamp: Some(timestamp),
+            ..case("absurd timestamp", Some(good.clone()))
+        });
     }
-    let large = OwnedHeaders::new().insert(Header { key: "large", value: Some(&vec![b'h'; 5 << 10]) });
-    all.push(Case { headers: Some(large), ..case("headers of 5 KiB", Some(good)) });
+    let large = OwnedHeaders::new().insert(Header {
+        key: "large",
+        value: Some(&vec![b'h'; 5 << 10]),
+    });
+    all.push(Case {
+        headers: Some(large),
+        ..case("headers of 5 KiB", Some(good))
+    });
     for text in HOSTILE {
         let fields: [fn(&mut ChatMessage<'static>, &'static str); 6] = [
             |m, text| m.text = text.into(),
@@ -134,11 +231,17 @@ fn header_of_bytes() -> OwnedHeaders {
     let bytes = vec![0xff, 0xfe, b'k'];
     // SAFETY: the client only copies the bytes; nothing reads this as text.
     let key = unsafe { std::str::from_utf8_unchecked(&bytes) };
-    OwnedHeaders::new().insert(Header { key, value: Some("v") })
+    OwnedHeaders::new().insert(Header {
+        key,
+        value: Some("v"),
+    })
 }
 
 fn allow_large_records(servers: &str, topic: &str) {
-    let admin: AdminClient<DefaultClientContext> = ClientConfig::new().set("bootstrap.servers", servers).create().expect("a client");
+    let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
+        .set("bootstrap.servers", servers)
+        .create()
+        .expect("a client");
     let any_time = i64::MAX.to_string();
     let entries = [
         ("max.message.bytes", "8388608"),
@@ -146,9 +249,17 @@ fn allow_large_records(servers: &str, topic: &str) {
         ("message.timestamp.after.max.ms", &any_time),
         ("message.timestamp.before.max.ms", &any_time),
     ];
-    let change = AlterConfig { specifier: ResourceSpecifier::Topic(topic), entries: entries.into() };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let answers = runtime.block_on(admin.alter_configs([&change], &AdminOptions::new())).expect("the broker answers");
+    let change = AlterConfig {
+        specifier: ResourceSpecifier::Topic(topic),
+        entries: entries.into(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let answers = runtime
+        .block_on(admin.alter_configs([&change], &AdminOptions::new()))
+        .expect("the broker answers");
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
 }
 
@@ -157,12 +268,23 @@ fn every_bad_record_gives_one_verdict_and_every_refused_one_a_dead_letter() {
     let kafka = Kafka::for_test("bad-input").with("GAVEL_KAFKA_GROUP");
     let servers = kafka.variables["GAVEL_KAFKA_BOOTSTRAP_SERVERS"].clone();
     let topic = kafka.variables["GAVEL_TOPICS_MESSAGES"].clone();
-    kafka.run(&["topics", "create", "--partitions", "1", "--timestamp-type", "create"]).expect(0);
+    kafka
+        .run(&[
+            "topics",
+            "create",
+            "--partitions",
+            "1",
+            "--timestamp-type",
+            "create",
+        ])
+        .expect(0);
     allow_large_records(&servers, &topic);
     let files = tempfile::tempdir().expect("a temporary directory");
     let policy = files.path().join("policy.toml");
     std::fs::write(&policy, POLICY).expect("the policy is written");
-    kafka.run(&["policy", "activate", common::text(&policy)]).expect(0);
+    kafka
+        .run(&["policy", "activate", common::text(&policy)])
+        .expect(0);
     let mut processor = kafka.start_processor(1);
 
     let mut cases = cases();
@@ -172,14 +294,19 @@ fn every_bad_record_gives_one_verdict_and_every_refused_one_a_dead_letter() {
         .set("compression.type", "none")
         .create()
         .expect("a client");
-    cases.push(Case { headers: Some(header_of_bytes()), ..case("header key that is no text", Some(avro(&message("hello")))) });
+    cases.push(Case {
+        headers: Some(header_of_bytes()),
+        ..case("header key that is no text", Some(avro(&message("hello"))))
+    });
     for case in &cases {
         let mut record = BaseRecord::<[u8], [u8]>::to(&topic).partition(0);
         record.key = case.key.as_deref();
         record.payload = case.value.as_deref();
         record.timestamp = case.timestamp;
         record.headers = case.headers.clone();
-        producer.send(record).unwrap_or_else(|(error, _)| panic!("{}: {error}", case.name));
+        producer
+            .send(record)
+            .unwrap_or_else(|(error, _)| panic!("{}: {error}", case.name));
     }
     while producer.in_flight_count() > 0 {
         producer.poll(Duration::from_millis(20));
@@ -196,9 +323,16 @@ fn every_bad_record_gives_one_verdict_and_every_refused_one_a_dead_letter() {
             assert_eq!(reason, format!("refused/{expected}"), "{name}");
             assert_eq!(verdict["action"], "block", "{name}");
         }
-        assert_eq!(verdict["headers_dropped"], name == "headers of 5 KiB", "{name}");
+        assert_eq!(
+            verdict["headers_dropped"],
+            name == "headers of 5 KiB",
+            "{name}"
+        );
         let judged_at = verdict["judged_at"].as_i64().expect("a time");
-        assert!((978_307_200_000..4_133_980_800_000).contains(&judged_at), "{name}: judged at {judged_at}");
+        assert!(
+            (978_307_200_000..4_133_980_800_000).contains(&judged_at),
+            "{name}: judged at {judged_at}"
+        );
     }
     assert!(processor.is_running(), "log:\n{}", processor.log());
     processor.wait_ready();

@@ -34,26 +34,54 @@ struct Load {
 
 impl Load {
     fn start(kafka: &Kafka) -> Load {
-        let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-        let (servers, topic) = (kafka.variables["GAVEL_KAFKA_BOOTSTRAP_SERVERS"].clone(), kafka.variables["GAVEL_TOPICS_MESSAGES"].clone());
+        let (stop, sent) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(AtomicUsize::new(0)),
+        );
+        let (servers, topic) = (
+            kafka.variables["GAVEL_KAFKA_BOOTSTRAP_SERVERS"].clone(),
+            kafka.variables["GAVEL_TOPICS_MESSAGES"].clone(),
+        );
         let (stopped, count) = (Arc::clone(&stop), Arc::clone(&sent));
         let thread = std::thread::spawn(move || {
-            let producer: BaseProducer =
-                rdkafka::ClientConfig::new().set("bootstrap.servers", servers).set("enable.idempotence", "true").set("linger.ms", "1").create().expect("a client");
+            let producer: BaseProducer = rdkafka::ClientConfig::new()
+                .set("bootstrap.servers", servers)
+                .set("enable.idempotence", "true")
+                .set("linger.ms", "1")
+                .create()
+                .expect("a client");
             let started = Instant::now();
             let mut number = 0u32;
             while !stopped.load(Ordering::Acquire) {
                 let due = started + Duration::from_secs(1) * number / RATE;
                 producer.poll(due.saturating_duration_since(Instant::now()));
                 let user = format!("u{}", number % 97);
-                let text = if number % 5 == 0 { "drat that" } else { "hello there" };
-                let message = ChatMessage { community: "c".into(), channel: "lobby".into(), user: user.as_str().into(), text: text.into(), kind: "message".into(), ..ChatMessage::default() };
+                let text = if number % 5 == 0 {
+                    "drat that"
+                } else {
+                    "hello there"
+                };
+                let message = ChatMessage {
+                    community: "c".into(),
+                    channel: "lobby".into(),
+                    user: user.as_str().into(),
+                    text: text.into(),
+                    kind: "message".into(),
+                    ..ChatMessage::default()
+                };
                 let mut value = Vec::new();
                 encode_message(&message, &mut value);
                 // By turns, so that a silence of a partition is a silence of its processor.
                 let partition = i32::try_from(number).unwrap_or(0) % PARTITIONS;
                 let key = format!("c/{user}");
-                producer.send(BaseRecord::to(&topic).partition(partition).key(&key).payload(&value)).expect("the queue has room");
+                producer
+                    .send(
+                        BaseRecord::to(&topic)
+                            .partition(partition)
+                            .key(&key)
+                            .payload(&value),
+                    )
+                    .expect("the queue has room");
                 number += 1;
                 count.store(number as usize, Ordering::Release);
             }
@@ -74,10 +102,20 @@ impl Load {
 /// The partitions that a processor's log says it was assigned.
 fn assigned(processor: &Running) -> BTreeSet<i32> {
     let lines = processor.log();
-    let lines = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let lines = lines
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let assigned = lines.filter(|line| line["message"] == "assigned");
-    let lists: Vec<String> = assigned.map(|line| line["partitions"].as_str().unwrap_or_default().to_owned()).collect();
-    lists.iter().flat_map(|list| list.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok())).collect()
+    let lists: Vec<String> = assigned
+        .map(|line| line["partitions"].as_str().unwrap_or_default().to_owned())
+        .collect();
+    lists
+        .iter()
+        .flat_map(|list| {
+            list.split(|c: char| !c.is_ascii_digit())
+                .filter_map(|number| number.parse().ok())
+        })
+        .collect()
 }
 
 /// Broker times of the verdicts, by partition, in log order.
@@ -86,38 +124,58 @@ fn times(kafka: &Kafka) -> BTreeMap<i32, Vec<i64>> {
     let cluster = Cluster::new(&config).expect("the broker answers");
     let ranges: Vec<_> = (0..PARTITIONS)
         .map(|partition| {
-            let Bounds { start, end } = cluster.bounds(&config.topics.verdicts, partition).expect("the topic is there");
+            let Bounds { start, end } = cluster
+                .bounds(&config.topics.verdicts, partition)
+                .expect("the topic is there");
             (partition, start..end)
         })
         .collect();
-    let mut reader = TopicReader::open(&config, &config.topics.verdicts, &ranges).expect("a reader");
+    let mut reader =
+        TopicReader::open(&config, &config.topics.verdicts, &ranges).expect("a reader");
     let mut times: BTreeMap<i32, Vec<i64>> = BTreeMap::new();
     while let Some(record) = reader.read().expect("the topic can be read") {
-        times.entry(record.partition()).or_default().push(record.timestamp().to_millis().expect("records have a time"));
+        times
+            .entry(record.partition())
+            .or_default()
+            .push(record.timestamp().to_millis().expect("records have a time"));
     }
     times
 }
 
 /// The longest silence between `from` and `to`.
 fn longest_gap(times: &[i64], from: i64, to: i64) -> Duration {
-    let within: Vec<i64> = times.iter().copied().filter(|at| (from..=to).contains(at)).collect();
-    let gap = within.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);
+    let within: Vec<i64> = times
+        .iter()
+        .copied()
+        .filter(|at| (from..=to).contains(at))
+        .collect();
+    let gap = within
+        .windows(2)
+        .map(|pair| pair[1] - pair[0])
+        .max()
+        .unwrap_or(0);
     Duration::from_millis(gap.unsigned_abs())
 }
 
 fn now_ms() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is after 1970");
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("it is after 1970");
     i64::try_from(since.as_millis()).expect("milliseconds fit")
 }
 
 #[test]
 fn a_processor_joins_and_leaves_under_load_and_nothing_is_lost_or_different() {
     let kafka = Kafka::for_test("processors").with("GAVEL_KAFKA_GROUP");
-    kafka.run(&["topics", "create", "--partitions", &PARTITIONS.to_string()]).expect(0);
+    kafka
+        .run(&["topics", "create", "--partitions", &PARTITIONS.to_string()])
+        .expect(0);
     let files = tempfile::tempdir().expect("a temporary directory");
     let policy = files.path().join("policy.toml");
     std::fs::write(&policy, POLICY).expect("the policy is written");
-    kafka.run(&["policy", "activate", common::text(&policy)]).expect(0);
+    kafka
+        .run(&["policy", "activate", common::text(&policy)])
+        .expect(0);
 
     let mut first = kafka.start_processor(2);
     first.wait_ready();
@@ -129,7 +187,11 @@ fn a_processor_joins_and_leaves_under_load_and_nothing_is_lost_or_different() {
     second.wait_ready();
     std::thread::sleep(Duration::from_secs(4));
     let moved = assigned(&second);
-    assert!(!moved.is_empty() && moved.len() < PARTITIONS as usize, "the second processor got {moved:?}; log:\n{}", second.log());
+    assert!(
+        !moved.is_empty() && moved.len() < PARTITIONS as usize,
+        "the second processor got {moved:?}; log:\n{}",
+        second.log()
+    );
     let (code, took) = second.stop();
     assert_eq!(code, 0, "log:\n{}", second.log());
     println!("the second processor left within {} ms", took.as_millis());
@@ -147,10 +209,22 @@ fn a_processor_joins_and_leaves_under_load_and_nothing_is_lost_or_different() {
         let began = times.get(100).copied().unwrap_or(quiet_until);
         let before = longest_gap(&times, began, quiet_until);
         let during = longest_gap(&times, quiet_until, ended);
-        let kind = if moved.contains(&partition) { "moved" } else { "stayed" };
-        println!("partition {partition} {kind}: longest silence {} ms before, {} ms while others moved", before.as_millis(), during.as_millis());
+        let kind = if moved.contains(&partition) {
+            "moved"
+        } else {
+            "stayed"
+        };
+        println!(
+            "partition {partition} {kind}: longest silence {} ms before, {} ms while others moved",
+            before.as_millis(),
+            during.as_millis()
+        );
         if !moved.contains(&partition) {
-            assert!(during <= GAP.max(2 * before), "partition {partition} stayed, yet was silent for {during:?}");
+            assert!(
+                during <= GAP.max(2 * before),
+                "partition {partition} stayed, yet was silent for {during:?}; log:\n{}",
+                first.log()
+            );
         }
     }
 }
@@ -158,16 +232,32 @@ fn a_processor_joins_and_leaves_under_load_and_nothing_is_lost_or_different() {
 #[test]
 fn a_processor_without_a_policy_does_not_start_unless_told_to() {
     let kafka = Kafka::for_test("no-policy").with("GAVEL_KAFKA_GROUP");
-    kafka.run(&["topics", "create", "--partitions", "1"]).expect(0);
+    kafka
+        .run(&["topics", "create", "--partitions", "1"])
+        .expect(0);
     let data = tempfile::tempdir().expect("a temporary directory");
-    let arguments = ["run", "--listen", "127.0.0.1:0", "--data-dir", common::text(data.path())];
-    kafka.run(&arguments).expect_error(2, "no policy has been activated");
+    let arguments = [
+        "run",
+        "--listen",
+        "127.0.0.1:0",
+        "--data-dir",
+        common::text(data.path()),
+    ];
+    kafka
+        .run(&arguments)
+        .expect_error(2, "no policy has been activated");
 }
 
 #[test]
 fn a_processor_that_finds_no_log_identity_says_how_to_make_one() {
     let kafka = Kafka::for_test("not-opened").with("GAVEL_KAFKA_GROUP");
     let data = tempfile::tempdir().expect("a temporary directory");
-    let arguments = ["run", "--listen", "127.0.0.1:0", "--data-dir", common::text(data.path())];
+    let arguments = [
+        "run",
+        "--listen",
+        "127.0.0.1:0",
+        "--data-dir",
+        common::text(data.path()),
+    ];
     kafka.run(&arguments).expect_error(3, "does not exist");
 }

@@ -44,7 +44,9 @@ impl Clock {
             }
             Timestamp::Create(at) if !PLAUSIBLE.contains(&at) => self.pending = None,
             Timestamp::Create(at) => {
-                let confirmed = self.pending.is_some_and(|pending| (at - pending).abs() <= JUMP);
+                let confirmed = self
+                    .pending
+                    .is_some_and(|pending| (at - pending).abs() <= JUMP);
                 if confirmed || at <= self.now.saturating_add(JUMP) {
                     self.pending = None;
                     self.now = self.now.max(at);
@@ -72,7 +74,10 @@ mod tests {
         let mut clock = Clock::default();
         assert_eq!(clock.tick(Timestamp::LogAppend(T)), T);
         assert_eq!(clock.tick(Timestamp::LogAppend(T - 5)), T);
-        assert_eq!(clock.tick(Timestamp::LogAppend(T + 900_000_000)), T + 900_000_000);
+        assert_eq!(
+            clock.tick(Timestamp::LogAppend(T + 900_000_000)),
+            T + 900_000_000
+        );
     }
 
     #[test]
@@ -84,7 +89,10 @@ mod tests {
         assert_eq!(clock.tick(Timestamp::Create(T + JUMP * 5)), T + 1);
         assert_eq!(clock.tick(Timestamp::Create(T + 2)), T + 2);
         assert_eq!(clock.tick(Timestamp::Create(T + JUMP * 5)), T + 2);
-        assert_eq!(clock.tick(Timestamp::Create(T + JUMP * 5 + 1)), T + JUMP * 5 + 1);
+        assert_eq!(
+            clock.tick(Timestamp::Create(T + JUMP * 5 + 1)),
+            T + JUMP * 5 + 1
+        );
     }
 
     #[test]

@@ -71,17 +71,28 @@ impl Context {
         self.mute_until = long(head, 9)?;
         self.strikes = long(head, 17)? as u64;
         self.strikes_at = long(head, 25)?;
-        let (messages, events) = (usize::from(head[33]), usize::from(u16::from_le_bytes([head[34], head[35]])));
+        let (messages, events) = (
+            usize::from(head[33]),
+            usize::from(u16::from_le_bytes([head[34], head[35]])),
+        );
         let (said, counted) = rest.split_at_checked(messages * MESSAGE)?;
         if counted.len() != events * EVENT {
             return None;
         }
         for one in said.chunks_exact(MESSAGE) {
             let digest = one[..16].try_into().ok()?;
-            self.said.push(Said { digest, offset: long(one, 16)?, action: Action::from_byte(one[24])?, code: Code::from_byte(one[25])? });
+            self.said.push(Said {
+                digest,
+                offset: long(one, 16)?,
+                action: Action::from_byte(one[24])?,
+                code: Code::from_byte(one[25])?,
+            });
         }
         for one in counted.chunks_exact(EVENT) {
-            self.events.push(Event { key: long(one, 0)? as u64, at: long(one, 8)? });
+            self.events.push(Event {
+                key: long(one, 0)? as u64,
+                at: long(one, 8)?,
+            });
         }
         Some(())
     }
@@ -91,7 +102,12 @@ impl Context {
         out.clear();
         out.push(FORMAT);
         let expires_at = now.saturating_add(FORGET_MS).max(self.mute_until);
-        for value in [expires_at, self.mute_until, self.strikes as i64, self.strikes_at] {
+        for value in [
+            expires_at,
+            self.mute_until,
+            self.strikes as i64,
+            self.strikes_at,
+        ] {
             out.extend_from_slice(&value.to_le_bytes());
         }
         // Both lists are bounded where they grow.
@@ -110,7 +126,10 @@ impl Context {
 
     /// The recorded message with this digest.
     pub fn said_before(&self, digest: &[u8; 16]) -> Option<Said> {
-        self.said.iter().find(|said| said.digest == *digest).copied()
+        self.said
+            .iter()
+            .find(|said| said.digest == *digest)
+            .copied()
     }
 
     pub fn say(&mut self, said: Said) {
@@ -123,17 +142,25 @@ impl Context {
     /// Counts an event under `key` at `now` and gives how many lie in `(now - timespan, now]`. `keep` is the longest window of the
     /// policy: what is older serves nobody.
     pub fn count(&mut self, key: u64, now: i64, timespan: i64, keep: i64) -> usize {
-        self.events.retain(|event| event.at > now.saturating_sub(keep));
+        self.events
+            .retain(|event| event.at > now.saturating_sub(keep));
         if self.events.len() == EVENTS {
             self.events.remove(0);
         }
         self.events.push(Event { key, at: now });
-        self.events.iter().filter(|event| event.key == key && event.at > now.saturating_sub(timespan)).count()
+        self.events
+            .iter()
+            .filter(|event| event.key == key && event.at > now.saturating_sub(timespan))
+            .count()
     }
 
     /// Thousandths of points left at `now`.
     pub fn strikes_left(&self, now: i64, half_life: i64) -> u64 {
-        decay(self.strikes, now.saturating_sub(self.strikes_at).max(0), half_life)
+        decay(
+            self.strikes,
+            now.saturating_sub(self.strikes_at).max(0),
+            half_life,
+        )
     }
 }
 
@@ -143,8 +170,23 @@ fn long(bytes: &[u8], at: usize) -> Option<i64> {
 
 /// 2^(-i/16) in units of 2^-32.
 const SIXTEENTHS: [u64; 17] = [
-    4_294_967_296, 4_112_874_773, 3_938_502_376, 3_771_522_796, 3_611_622_603, 3_458_501_653, 3_311_872_529, 3_171_459_999, 3_037_000_500,
-    2_908_241_642, 2_784_941_738, 2_666_869_345, 2_553_802_834, 2_445_529_972, 2_341_847_524, 2_242_560_872, 2_147_483_648,
+    4_294_967_296,
+    4_112_874_773,
+    3_938_502_376,
+    3_771_522_796,
+    3_611_622_603,
+    3_458_501_653,
+    3_311_872_529,
+    3_171_459_999,
+    3_037_000_500,
+    2_908_241_642,
+    2_784_941_738,
+    2_666_869_345,
+    2_553_802_834,
+    2_445_529_972,
+    2_341_847_524,
+    2_242_560_872,
+    2_147_483_648,
 ];
 
 /// Halved once per half-life; in between along a line between sixteenths (at most 0.03 % off). Integers only.
@@ -200,15 +242,27 @@ mod tests {
 
     #[test]
     fn a_context_reads_back_as_it_was_written() {
-        let mut context = Context { mute_until: 5, strikes: 1_250, strikes_at: 9, ..Context::default() };
-        context.say(Said { digest: [7; 16], offset: 3, action: Action::Mask, code: Code::Judged });
+        let mut context = Context {
+            mute_until: 5,
+            strikes: 1_250,
+            strikes_at: 9,
+            ..Context::default()
+        };
+        context.say(Said {
+            digest: [7; 16],
+            offset: 3,
+            action: Action::Mask,
+            code: Code::Judged,
+        });
         context.count(11, 100, 50, 50);
         let mut bytes = Vec::new();
         context.encode(100, &mut bytes);
         let mut read = Context::default();
         read.decode(&bytes).unwrap();
         assert_eq!(read, context);
-        assert!(!context_expired(&bytes, 100 + FORGET_MS) && context_expired(&bytes, 101 + FORGET_MS));
+        assert!(
+            !context_expired(&bytes, 100 + FORGET_MS) && context_expired(&bytes, 101 + FORGET_MS)
+        );
         for cut in 0..bytes.len() {
             assert!(read.decode(&bytes[..cut]).is_err());
         }
@@ -216,8 +270,13 @@ mod tests {
 
     #[test]
     fn points_halve_exactly_with_each_half_life_and_fall_steadily_between() {
-        assert_eq!([0, 10, 20, 30].map(|elapsed| decay(8_000, elapsed, 10)), [8_000, 4_000, 2_000, 1_000]);
-        let fall: Vec<u64> = (0..=1_000).map(|elapsed| decay(1_000_000, elapsed, 1_000)).collect();
+        assert_eq!(
+            [0, 10, 20, 30].map(|elapsed| decay(8_000, elapsed, 10)),
+            [8_000, 4_000, 2_000, 1_000]
+        );
+        let fall: Vec<u64> = (0..=1_000)
+            .map(|elapsed| decay(1_000_000, elapsed, 1_000))
+            .collect();
         assert!(fall.windows(2).all(|pair| pair[1] <= pair[0]));
         assert!((fall[500] as i64 - 707_107).abs() < 300);
         assert_eq!(decay(u64::MAX, i64::MAX, 1), 0);
@@ -227,7 +286,12 @@ mod tests {
     fn the_last_eight_messages_are_remembered_and_no_more() {
         let mut context = Context::default();
         for n in 0..9 {
-            context.say(Said { digest: [n; 16], offset: i64::from(n), action: Action::Allow, code: Code::Judged });
+            context.say(Said {
+                digest: [n; 16],
+                offset: i64::from(n),
+                action: Action::Allow,
+                code: Code::Judged,
+            });
         }
         assert!(context.said_before(&[0; 16]).is_none() && context.said_before(&[1; 16]).is_some());
     }
@@ -235,7 +299,10 @@ mod tests {
     #[test]
     fn a_window_is_open_at_its_old_end() {
         let mut context = Context::default();
-        assert_eq!([0, 5, 10, 14].map(|at| context.count(1, at, 10, 10)), [1, 2, 2, 3]);
+        assert_eq!(
+            [0, 5, 10, 14].map(|at| context.count(1, at, 10, 10)),
+            [1, 2, 2, 3]
+        );
         assert_eq!(context.count(2, 14, 10, 10), 1);
     }
 }

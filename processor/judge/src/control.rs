@@ -98,25 +98,47 @@ impl ControlLog {
             self.add_chunk(offset, document);
         }
         let sha256 = sha2::Sha256::digest(value).into();
-        Arc::make_mut(&mut self.orders).insert(offset, Arc::new(RecordedOrder { offset, sha256, order }));
+        Arc::make_mut(&mut self.orders).insert(
+            offset,
+            Arc::new(RecordedOrder {
+                offset,
+                sha256,
+                order,
+            }),
+        );
     }
 
     fn add_chunk(&mut self, offset: i64, document: &PolicyDocument) {
-        let Ok(digest) = document.digest.parse::<Digest>() else { return };
+        let Ok(digest) = document.digest.parse::<Digest>() else {
+            return;
+        };
         let policies = Arc::make_mut(&mut self.policies);
-        let slot = policies.entry(digest).or_insert_with(|| Slot { chunks: Arc::default(), compiled: Arc::default() });
+        let slot = policies.entry(digest).or_insert_with(|| Slot {
+            chunks: Arc::default(),
+            compiled: Arc::default(),
+        });
         if slot.chunks.complete.is_some() || !(0..document.chunks).contains(&document.chunk) {
             return;
         }
-        let mut chunks = Chunks { total: slot.chunks.total, parts: slot.chunks.parts.clone(), complete: None };
+        let mut chunks = Chunks {
+            total: slot.chunks.total,
+            parts: slot.chunks.parts.clone(),
+            complete: None,
+        };
         if chunks.total.is_some_and(|total| total != document.chunks) {
             // Published anew in another cut: the latest cut counts.
             chunks.parts.clear();
         }
         chunks.total = Some(document.chunks);
-        chunks.parts.insert(document.chunk, document.bytes.as_slice().into());
+        chunks
+            .parts
+            .insert(document.chunk, document.bytes.as_slice().into());
         if i32::try_from(chunks.parts.len()) == Ok(document.chunks) {
-            let bytes: Vec<u8> = chunks.parts.values().flat_map(|part| part.iter().copied()).collect();
+            let bytes: Vec<u8> = chunks
+                .parts
+                .values()
+                .flat_map(|part| part.iter().copied())
+                .collect();
             // Only bytes that have this digest are this policy; anything else waits for its real chunks.
             if Digest::of(&bytes) == digest {
                 chunks.complete = Some(offset);
@@ -158,7 +180,12 @@ impl ControlLog {
             match recorded.order() {
                 Order::LogOpened(order) if opened.is_none() => {
                     let start = *order.starts.get(index)?;
-                    opened = Some(Opened { log_id: order.log_id.clone(), partitions: order.partitions, start, context_complete: true });
+                    opened = Some(Opened {
+                        log_id: order.log_id.clone(),
+                        partitions: order.partitions,
+                        start,
+                        context_complete: true,
+                    });
                 }
                 Order::HistoryAccepted(order) if order.partition == partition => {
                     if let Some(opened) = &mut opened {
@@ -167,7 +194,10 @@ impl ControlLog {
                         opened.context_complete = false;
                     }
                 }
-                Order::LogOpened(_) | Order::HistoryAccepted(_) | Order::PolicyDocument(_) | Order::PolicyActivated(_) => {}
+                Order::LogOpened(_)
+                | Order::HistoryAccepted(_)
+                | Order::PolicyDocument(_)
+                | Order::PolicyActivated(_) => {}
                 Order::UserErased(_) | Order::VerdictOverturned(_) => {}
             }
         }
@@ -176,7 +206,9 @@ impl ControlLog {
 
     /// Whether any policy was ever activated for judging.
     pub fn has_activation(&self) -> bool {
-        self.orders().any(|recorded| matches!(recorded.order(), Order::PolicyActivated(order) if !order.shadow))
+        self.orders().any(
+            |recorded| matches!(recorded.order(), Order::PolicyActivated(order) if !order.shadow),
+        )
     }
 
     /// The document, once all of it is there.
@@ -188,12 +220,18 @@ impl ControlLog {
 
     /// Compiles a policy, once for all snapshots. Slow for a large one: never on a lane.
     pub fn compile(&self, digest: &Digest) -> Result<Arc<Policy>, NoPolicy> {
-        let slot = self.policies.get(digest).filter(|slot| slot.chunks.complete.is_some());
+        let slot = self
+            .policies
+            .get(digest)
+            .filter(|slot| slot.chunks.complete.is_some());
         let slot = slot.ok_or(NoPolicy::Incomplete(*digest))?;
         let compile = || {
             let document = Document::from_canonical(&slot.bytes());
             let policy = document.and_then(|document| Policy::compile(&document));
-            policy.map(Arc::new).map_err(|source| NoPolicy::Invalid { digest: *digest, source })
+            policy.map(Arc::new).map_err(|source| NoPolicy::Invalid {
+                digest: *digest,
+                source,
+            })
         };
         slot.compiled.get_or_init(compile).clone()
     }
@@ -223,7 +261,10 @@ impl ControlLog {
 
     /// The policy of an activation with this number, without compiling anything.
     pub(crate) fn policy_for(&self, number: i64, digest: &Digest) -> PolicyOf<'_> {
-        let complete = self.policies.get(digest).filter(|slot| slot.chunks.complete.is_some_and(|at| at < number));
+        let complete = self
+            .policies
+            .get(digest)
+            .filter(|slot| slot.chunks.complete.is_some_and(|at| at < number));
         match complete.map(|slot| slot.compiled.get()) {
             None => PolicyOf::Incomplete,
             Some(None) => PolicyOf::NotCompiled,
@@ -235,6 +276,10 @@ impl ControlLog {
 
 impl Slot {
     fn bytes(&self) -> Vec<u8> {
-        self.chunks.parts.values().flat_map(|part| part.iter().copied()).collect()
+        self.chunks
+            .parts
+            .values()
+            .flat_map(|part| part.iter().copied())
+            .collect()
     }
 }

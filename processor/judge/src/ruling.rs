@@ -46,7 +46,13 @@ impl Action {
 }
 
 impl Code {
-    pub const ALL: [Code; 5] = [Code::Judged, Code::Control, Code::Refused, Code::Muted, Code::NoPolicy];
+    pub const ALL: [Code; 5] = [
+        Code::Judged,
+        Code::Control,
+        Code::Refused,
+        Code::Muted,
+        Code::NoPolicy,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {

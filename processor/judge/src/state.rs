@@ -38,7 +38,11 @@ pub enum CorruptState {
 
 impl Default for PartitionState {
     fn default() -> PartitionState {
-        PartitionState { format: FORMAT, clock: Clock::default(), activations: BTreeMap::new() }
+        PartitionState {
+            format: FORMAT,
+            clock: Clock::default(),
+            activations: BTreeMap::new(),
+        }
     }
 }
 
@@ -49,8 +53,15 @@ impl PartitionState {
     }
 
     pub fn from_bytes(bytes: &[u8]) -> Result<PartitionState, CorruptState> {
-        let state: PartitionState = serde_json::from_slice(bytes).map_err(|error| CorruptState::Malformed(error.to_string()))?;
-        if state.format == FORMAT { Ok(state) } else { Err(CorruptState::Format { found: state.format }) }
+        let state: PartitionState = serde_json::from_slice(bytes)
+            .map_err(|error| CorruptState::Malformed(error.to_string()))?;
+        if state.format == FORMAT {
+            Ok(state)
+        } else {
+            Err(CorruptState::Format {
+                found: state.format,
+            })
+        }
     }
 
     /// Milliseconds since 1970; 0 before any time counted.
@@ -65,6 +76,8 @@ impl PartitionState {
 
     /// The policies in force.
     pub fn policies(&self) -> impl Iterator<Item = Digest> + '_ {
-        self.activations.values().map(|activation| activation.digest)
+        self.activations
+            .values()
+            .map(|activation| activation.digest)
     }
 }

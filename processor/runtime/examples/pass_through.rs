@@ -23,7 +23,11 @@ impl ProducerContext for Acks {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        let counter = if result.is_ok() { &self.delivered } else { &self.failed };
+        let counter = if result.is_ok() {
+            &self.delivered
+        } else {
+            &self.failed
+        };
         counter.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -51,7 +55,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .set("linger.ms", "2")
         .create_with_context(Acks::default())?;
     let metadata = consumer.fetch_metadata(Some(from), Duration::from_secs(10))?;
-    let partitions = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
+    let partitions = metadata
+        .topics()
+        .first()
+        .map_or(0, |topic| topic.partitions().len());
     let mut list = TopicPartitionList::new();
     let mut wanted = 0u64;
     for partition in 0..i32::try_from(partitions)? {
@@ -68,7 +75,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             send(&producer, to, &message);
             seen += 1;
             for _ in 0..999 {
-                let Some(Ok(message)) = consumer.poll(Duration::ZERO) else { break };
+                let Some(Ok(message)) = consumer.poll(Duration::ZERO) else {
+                    break;
+                };
                 send(&producer, to, &message);
                 seen += 1;
             }
@@ -78,7 +87,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             return Err("a record was not delivered".into());
         }
     }
-    let (wall, cpu) = started.map_or((0.0, 0), |(at, cpu)| (at.elapsed().as_secs_f64(), cpu_ns() - cpu));
+    let (wall, cpu) = started.map_or((0.0, 0), |(at, cpu)| {
+        (at.elapsed().as_secs_f64(), cpu_ns() - cpu)
+    });
     println!(
         "{{\"events\":{seen},\"seconds\":{wall:.3},\"events_per_second\":{:.0},\"cpu_us_per_event\":{:.3}}}",
         seen as f64 / wall,
@@ -87,12 +98,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn send(producer: &BaseProducer<Acks>, topic: &str, message: &rdkafka::message::BorrowedMessage<'_>) {
+fn send(
+    producer: &BaseProducer<Acks>,
+    topic: &str,
+    message: &rdkafka::message::BorrowedMessage<'_>,
+) {
     let mut record = BaseRecord::<[u8], [u8]>::to(topic).partition(message.partition());
     record.key = message.key();
     record.payload = message.payload();
     record.headers = message.headers().map(BorrowedHeaders::detach);
-    while let Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) = producer.send(record) {
+    while let Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) =
+        producer.send(record)
+    {
         producer.poll(Duration::from_millis(1));
         record = back;
     }
@@ -100,7 +117,10 @@ fn send(producer: &BaseProducer<Acks>, topic: &str, message: &rdkafka::message::
 
 /// CPU time of all threads of this process, from the scheduler's own books.
 fn cpu_ns() -> u64 {
-    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let tasks = std::fs::read_dir("/proc/self/task")
+        .into_iter()
+        .flatten()
+        .flatten();
     let times = tasks.filter_map(|task| {
         let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
         text.split_whitespace().next()?.parse::<u64>().ok()

@@ -7,8 +7,9 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use std::time::Duration;
 
 const WORDS: [&str; 24] = [
-    "gg", "nice", "play", "raid", "starts", "soon", "who", "has", "keys", "lol", "wait", "for", "me", "darn", "that", "was", "close",
-    "trade", "potion", "north", "gate", "heal", "please", "thanks",
+    "gg", "nice", "play", "raid", "starts", "soon", "who", "has", "keys", "lol", "wait", "for",
+    "me", "darn", "that", "was", "close", "trade", "potion", "north", "gate", "heal", "please",
+    "thanks",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -18,7 +19,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let (count, users): (u64, u64) = (count.parse()?, users.parse()?);
     let texts: Vec<String> = match texts.first() {
-        Some(path) => std::fs::read_to_string(path)?.lines().map(str::to_owned).collect(),
+        Some(path) => std::fs::read_to_string(path)?
+            .lines()
+            .map(str::to_owned)
+            .collect(),
         None => Vec::new(),
     };
     let producer: BaseProducer = ClientConfig::new()
@@ -39,9 +43,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for index in 0..count {
         // The square of a uniform number: half of the messages come from a quarter of the users... and a long tail.
         let uniform = next() % users;
-        let user = format!("u{}", if next() % 2 == 0 { uniform * uniform / users } else { uniform });
+        let user = format!(
+            "u{}",
+            if next() % 2 == 0 {
+                uniform * uniform / users
+            } else {
+                uniform
+            }
+        );
         let text = match texts.len() {
-            0 => (0..4 + next() % 14).map(|_| WORDS[(next() % 24) as usize]).collect::<Vec<_>>().join(" "),
+            0 => (0..4 + next() % 14)
+                .map(|_| WORDS[(next() % 24) as usize])
+                .collect::<Vec<_>>()
+                .join(" "),
             n => texts[(next() % n as u64) as usize].clone(),
         };
         let message = ChatMessage {

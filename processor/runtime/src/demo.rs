@@ -39,7 +39,9 @@ impl Embedded {
         let failed = |source| DemoError::Embedded { source };
         let cluster = MockCluster::new(1).map_err(failed)?;
         for (key, name) in topics.named() {
-            cluster.create_topic(name, if key == "control" { 1 } else { PARTITIONS }, 1).map_err(failed)?;
+            cluster
+                .create_topic(name, if key == "control" { 1 } else { PARTITIONS }, 1)
+                .map_err(failed)?;
         }
         Ok(Embedded { cluster })
     }
@@ -87,24 +89,49 @@ pub struct Outcome {
 
 /// Makes the topics of a real broker ready; those of an embedded one are.
 pub fn create_topics(config: &Config) -> Result<(), DemoError> {
-    let wanted = Wanted { partitions: PARTITIONS, replication: None, timestamps: TimestampType::Create, retention_ms: 86_400_000 };
+    let wanted = Wanted {
+        partitions: PARTITIONS,
+        replication: None,
+        timestamps: TimestampType::Create,
+        retention_ms: 86_400_000,
+    };
     create(config, &wanted)?;
     Ok(())
 }
 
 /// Activates `policy`, starts a processor, sends `lines` at `per_second`, reads the verdicts, stops.
-pub fn run(config: &Config, policy: &Document, lines: &[Vec<u8>], per_second: u32) -> Result<Outcome, DemoError> {
-    let first = lines.iter().find_map(|line| decode_json_message(line).ok()).map_or(0, |message| message.sent_at);
+pub fn run(
+    config: &Config,
+    policy: &Document,
+    lines: &[Vec<u8>],
+    per_second: u32,
+) -> Result<Outcome, DemoError> {
+    let first = lines
+        .iter()
+        .find_map(|line| decode_json_message(line).ok())
+        .map_or(0, |message| message.sent_at);
     let mut orders = Orders::open(config)?;
     orders.open_log(&vec![0; usize::try_from(PARTITIONS).unwrap_or(1)])?;
     orders.publish(policy)?;
-    let author = Author { by: "demo".into(), reason: "the sample policy".into() };
-    let activated = orders.activate(&Activation { digest: policy.digest(), scope: "*".into(), author, marker_time: Some(first) })?;
+    let author = Author {
+        by: "demo".into(),
+        reason: "the sample policy".into(),
+    };
+    let activated = orders.activate(&Activation {
+        digest: policy.digest(),
+        scope: "*".into(),
+        author,
+        marker_time: Some(first),
+    })?;
 
     let processor = Processor::start(config, false)?;
-    let outcome = wait_until("the processor", || processor.telemetry.ready().is_ok()).and_then(|()| exchange(config, lines, per_second));
+    let outcome = wait_until("the processor", || processor.telemetry.ready().is_ok())
+        .and_then(|()| exchange(config, lines, per_second));
     processor.stop()?;
-    Ok(Outcome { judged: outcome?, policy: activated.digest.to_string() })
+    Ok(Outcome {
+        judged: outcome?,
+        policy: activated.digest.to_string(),
+    })
 }
 
 /// A verdict with the moment of its receipt.
@@ -124,13 +151,23 @@ fn exchange(config: &Config, lines: &[Vec<u8>], per_second: u32) -> Result<Vec<J
     // The verdicts of the markers are there already: with one of them the reader is warm, and what is measured is not its start.
     let warm = wait_until("the reader", || count.load(Ordering::Acquire) > 0);
     let sent = warm.and_then(|()| send(config, lines, per_second));
-    let complete = sent.and_then(|sent| wait_until("the last verdict", || count.load(Ordering::Acquire) > lines.len()).map(|()| sent));
+    let complete = sent.and_then(|sent| {
+        wait_until("the last verdict", || {
+            count.load(Ordering::Acquire) > lines.len()
+        })
+        .map(|()| sent)
+    });
     stop.store(true, Ordering::Release);
     let received = reader.join().unwrap_or_else(|_| Ok(BTreeMap::new()))?;
     let sent = complete?;
     let judged = received.into_iter().filter_map(|(line, received)| {
         let delay = received.at.saturating_duration_since(*sent.get(line)?);
-        Some(Judged { line, partition: received.partition, verdict: received.verdict, delay })
+        Some(Judged {
+            line,
+            partition: received.partition,
+            verdict: received.verdict,
+            delay,
+        })
     });
     Ok(judged.collect())
 }
@@ -142,15 +179,34 @@ fn send(config: &Config, lines: &[Vec<u8>], per_second: u32) -> Result<Vec<Insta
     let mut sent = Vec::with_capacity(lines.len());
     let mut time = None;
     for (number, line) in lines.iter().enumerate() {
-        let due = started + Duration::from_secs(1) * u32::try_from(number).unwrap_or(u32::MAX) / per_second.max(1);
+        let due = started
+            + Duration::from_secs(1) * u32::try_from(number).unwrap_or(u32::MAX)
+                / per_second.max(1);
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
         let message = decode_json_message(line).ok();
-        let key = message.as_ref().map_or("arena/nobody".to_owned(), |message| format!("{}/{}", message.community, message.user));
-        time = message.map(|message| message.sent_at).filter(|at| *at > 0).or(time);
-        let headers = OwnedHeaders::new().insert(Header { key: LINE, value: Some(&number.to_string()) });
+        let key = message
+            .as_ref()
+            .map_or("arena/nobody".to_owned(), |message| {
+                format!("{}/{}", message.community, message.user)
+            });
+        time = message
+            .map(|message| message.sent_at)
+            .filter(|at| *at > 0)
+            .or(time);
+        let headers = OwnedHeaders::new().insert(Header {
+            key: LINE,
+            value: Some(&number.to_string()),
+        });
         sent.push(Instant::now());
         let topic = &config.topics.messages;
-        let record = Outgoing { topic, partition: None, key: Some(key.as_bytes()), value: line, timestamp: time, headers: Some(headers) };
+        let record = Outgoing {
+            topic,
+            partition: None,
+            key: Some(key.as_bytes()),
+            value: line,
+            timestamp: time,
+            headers: Some(headers),
+        };
         sender.send(number, record)?;
         if number == 0 {
             // The first record waits for the client's introductions; the clock starts after it.
@@ -160,18 +216,26 @@ fn send(config: &Config, lines: &[Vec<u8>], per_second: u32) -> Result<Vec<Insta
     }
     sender.wait()?;
     for outcome in sender.outcomes() {
-        outcome.partition.map_err(|error| sender.typed("send the sample".into(), error))?;
+        outcome
+            .partition
+            .map_err(|error| sender.typed("send the sample".into(), error))?;
     }
     Ok(sent)
 }
 
 /// Reads the verdict topic until told to stop. A record's headers travel to its verdict, so each names its line.
-fn receive(config: &Config, stop: &AtomicBool, count: &AtomicUsize) -> Result<BTreeMap<usize, Received>, DemoError> {
+fn receive(
+    config: &Config,
+    stop: &AtomicBool,
+    count: &AtomicUsize,
+) -> Result<BTreeMap<usize, Received>, DemoError> {
     let ranges: Vec<_> = (0..PARTITIONS).map(|partition| (partition, 0..0)).collect();
     let mut reader = TopicReader::open(config, &config.topics.verdicts, &ranges)?;
     let mut received = BTreeMap::new();
     while !stop.load(Ordering::Acquire) {
-        let Some(record) = reader.follow(LOOK)? else { continue };
+        let Some(record) = reader.follow(LOOK)? else {
+            continue;
+        };
         let at = Instant::now();
         let mut line = None;
         raw_headers(&record, |key, value| {
@@ -179,8 +243,14 @@ fn receive(config: &Config, stop: &AtomicBool, count: &AtomicUsize) -> Result<BT
                 line = value.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
             }
         });
-        if let (Some(line), Ok(verdict)) = (line, decode_verdict(record.payload().unwrap_or_default())) {
-            received.entry(line).or_insert(Received { partition: record.partition(), verdict, at });
+        if let (Some(line), Ok(verdict)) =
+            (line, decode_verdict(record.payload().unwrap_or_default()))
+        {
+            received.entry(line).or_insert(Received {
+                partition: record.partition(),
+                verdict,
+                at,
+            });
         }
         // One more than messages: the markers' verdicts count as one.
         count.store(received.len() + 1, Ordering::Release);
@@ -192,7 +262,9 @@ fn wait_until(what: &str, mut done: impl FnMut() -> bool) -> Result<(), DemoErro
     let deadline = Instant::now() + PATIENCE;
     while !done() {
         if Instant::now() > deadline {
-            return Err(DemoError::Late { what: what.to_owned() });
+            return Err(DemoError::Late {
+                what: what.to_owned(),
+            });
         }
         std::thread::sleep(LOOK);
     }

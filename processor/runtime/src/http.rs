@@ -10,13 +10,19 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 /// Serves until `stop` resolves.
-pub async fn serve(listener: TcpListener, telemetry: Arc<Telemetry>, stop: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+pub async fn serve(
+    listener: TcpListener,
+    telemetry: Arc<Telemetry>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
     let routes = Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(health))
         .route("/readyz", get(readiness))
         .with_state(telemetry);
-    axum::serve(listener, routes).with_graceful_shutdown(stop).await
+    axum::serve(listener, routes)
+        .with_graceful_shutdown(stop)
+        .await
 }
 
 async fn metrics(State(telemetry): State<Arc<Telemetry>>) -> (StatusCode, String) {

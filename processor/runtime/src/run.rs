@@ -27,12 +27,19 @@ pub enum RunError {
     Broker(#[from] BrokerError),
     #[error(transparent)]
     Control(#[from] ControlError),
-    #[error("`{topic}` has no LogOpened order: nothing may be folded before the log has an identity")]
+    #[error(
+        "`{topic}` has no LogOpened order: nothing may be folded before the log has an identity"
+    )]
     NotOpened { topic: String },
-    #[error("no policy has been activated: every message would be allowed with the code `no-policy`, and those verdicts stand")]
+    #[error(
+        "no policy has been activated: every message would be allowed with the code `no-policy`, and those verdicts stand"
+    )]
     NoPolicy,
     #[error("{what}: {source}")]
-    Io { what: String, source: std::io::Error },
+    Io {
+        what: String,
+        source: std::io::Error,
+    },
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
     #[error("lane {lane} ended: {error}")]
@@ -77,24 +84,44 @@ struct Server {
 impl Processor {
     /// Checks what must be true, then starts everything. `http` is false for embedded use.
     pub fn start(config: &Config, http: bool) -> Result<Processor, RunError> {
-        let partitions = Cluster::new(config)?.require(&config.topics.messages)?.partitions;
+        let partitions = Cluster::new(config)?
+            .require(&config.topics.messages)?
+            .partitions;
         let control = Arc::new(ControlFollower::start(config)?);
         check_control(config, &*control.consult_and_wait(i64::MAX)?)?;
         let data_dir = &config.run.data_dir;
-        std::fs::create_dir_all(data_dir).map_err(|source| RunError::Io { what: format!("create {}", data_dir.display()), source })?;
+        std::fs::create_dir_all(data_dir).map_err(|source| RunError::Io {
+            what: format!("create {}", data_dir.display()),
+            source,
+        })?;
         let telemetry = Arc::new(Telemetry::new()?);
-        let server = if http { Some(serve(config, &telemetry)?) } else { None };
+        let server = if http {
+            Some(serve(config, &telemetry)?)
+        } else {
+            None
+        };
 
-        let writer = Arc::new(Writer::start().map_err(|source| RunError::Io { what: "start the writer".into(), source })?);
+        let writer = Arc::new(Writer::start().map_err(|source| RunError::Io {
+            what: "start the writer".into(),
+            source,
+        })?);
         let parts = Arc::new(WorldParts {
             config: config.clone(),
             control: Arc::clone(&control),
-            store: Shared::new(bytes(config.store.block_cache_bytes.0), bytes(config.store.write_buffer_bytes.0)),
+            store: Shared::new(
+                bytes(config.store.block_cache_bytes.0),
+                bytes(config.store.write_buffer_bytes.0),
+            ),
             telemetry: Arc::clone(&telemetry),
-            context_bytes: bytes(config.run.context_bytes.0) / usize::try_from(partitions).unwrap_or(1).max(1),
+            context_bytes: bytes(config.run.context_bytes.0)
+                / usize::try_from(partitions).unwrap_or(1).max(1),
         });
-        let no_thread = |source| RunError::Io { what: "start a thread".into(), source };
-        let (restorers, restorer_threads) = Restorers::start(config.run.restorers, &parts).map_err(no_thread)?;
+        let no_thread = |source| RunError::Io {
+            what: "start a thread".into(),
+            source,
+        };
+        let (restorers, restorer_threads) =
+            Restorers::start(config.run.restorers, &parts).map_err(no_thread)?;
         let (end, ended) = mpsc::channel();
         let mut lanes = Vec::new();
         for index in 0..config.run.lanes {
@@ -114,9 +141,20 @@ impl Processor {
             };
             lanes.push(shell::start(parts).map_err(no_thread)?);
         }
-        let (http, server) = server.map_or((None, None), |(address, server)| (Some(address), Some(server)));
+        let (http, server) = server.map_or((None, None), |(address, server)| {
+            (Some(address), Some(server))
+        });
         tracing::info!(lanes = config.run.lanes, partitions, data_dir = %data_dir.display(), "started");
-        Ok(Processor { telemetry, http, lanes, restorers, restorer_threads, writer, server, ended })
+        Ok(Processor {
+            telemetry,
+            http,
+            lanes,
+            restorers,
+            restorer_threads,
+            writer,
+            server,
+            ended,
+        })
     }
 
     /// The lane that ended by itself, if one does within `wait`.
@@ -172,7 +210,9 @@ fn settings(config: &Config) -> Settings {
 
 fn check_control(config: &Config, control: &ControlLog) -> Result<(), RunError> {
     if control.opened(0).is_none() {
-        return Err(RunError::NotOpened { topic: config.topics.control.clone() });
+        return Err(RunError::NotOpened {
+            topic: config.topics.control.clone(),
+        });
     }
     if !config.run.allow_no_policy && !control.has_activation() {
         return Err(RunError::NoPolicy);
@@ -182,23 +222,34 @@ fn check_control(config: &Config, control: &ControlLog) -> Result<(), RunError> 
 
 fn serve(config: &Config, telemetry: &Arc<Telemetry>) -> Result<(SocketAddr, Server), RunError> {
     let listen = config.http.listen;
-    let failed = |source| RunError::Io { what: format!("listen on {listen}"), source };
+    let failed = |source| RunError::Io {
+        what: format!("listen on {listen}"),
+        source,
+    };
     let listener = std::net::TcpListener::bind(listen).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let file = config.run.data_dir.join("http.addr");
-    std::fs::write(&file, format!("{address}\n")).map_err(|source| RunError::Io { what: format!("write {}", file.display()), source })?;
+    std::fs::write(&file, format!("{address}\n")).map_err(|source| RunError::Io {
+        what: format!("write {}", file.display()),
+        source,
+    })?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let telemetry = Arc::clone(telemetry);
     let work = move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         runtime.block_on(async move {
             let listener = tokio::net::TcpListener::from_std(listener)?;
             let stopped = async move { stopped.await.unwrap_or_default() };
             crate::http::serve(listener, telemetry, stopped).await
         })
     };
-    let thread = std::thread::Builder::new().name("http".into()).spawn(work).map_err(failed)?;
+    let thread = std::thread::Builder::new()
+        .name("http".into())
+        .spawn(work)
+        .map_err(failed)?;
     tracing::info!(%address, "metrics, health and readiness");
     Ok((address, Server { stop, thread }))
 }

@@ -5,7 +5,10 @@
 
 use crate::lane::{PartitionView, Phase};
 use gavel_judge::{Action, Code};
-use prometheus::{Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -72,44 +75,91 @@ pub struct Telemetry {
 impl Telemetry {
     pub fn new() -> Result<Telemetry, prometheus::Error> {
         let registry = Registry::new();
-        let counter = |name: &str, help: &str, labels: &[&str]| -> Result<IntCounterVec, prometheus::Error> {
-            let vec = IntCounterVec::new(Opts::new(name, help), labels)?;
-            registry.register(Box::new(vec.clone()))?;
-            Ok(vec)
-        };
-        let gauge = |name: &str, help: &str, labels: &[&str]| -> Result<IntGaugeVec, prometheus::Error> {
-            let vec = IntGaugeVec::new(Opts::new(name, help), labels)?;
-            registry.register(Box::new(vec.clone()))?;
-            Ok(vec)
-        };
+        let counter =
+            |name: &str, help: &str, labels: &[&str]| -> Result<IntCounterVec, prometheus::Error> {
+                let vec = IntCounterVec::new(Opts::new(name, help), labels)?;
+                registry.register(Box::new(vec.clone()))?;
+                Ok(vec)
+            };
+        let gauge =
+            |name: &str, help: &str, labels: &[&str]| -> Result<IntGaugeVec, prometheus::Error> {
+                let vec = IntGaugeVec::new(Opts::new(name, help), labels)?;
+                registry.register(Box::new(vec.clone()))?;
+                Ok(vec)
+            };
         let single = |name: &str, help: &str| -> Result<IntCounter, prometheus::Error> {
             let single = IntCounter::new(name, help)?;
             registry.register(Box::new(single.clone()))?;
             Ok(single)
         };
-        let histogram = |name: &str, help: &str, buckets: Vec<f64>| -> Result<Histogram, prometheus::Error> {
-            let histogram = Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets))?;
-            registry.register(Box::new(histogram.clone()))?;
-            Ok(histogram)
-        };
-        let by_ruling = counter(VERDICTS, "Verdicts handed to the producer", &["action", "code"])?;
-        let verdicts = Action::ALL.iter().flat_map(|action| Code::ALL.iter().map(move |code| (*action, *code)));
-        let verdicts = verdicts.map(|(action, code)| ((action, code), by_ruling.with_label_values(&[action.as_str(), code.as_str()]))).collect();
+        let histogram =
+            |name: &str, help: &str, buckets: Vec<f64>| -> Result<Histogram, prometheus::Error> {
+                let histogram =
+                    Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets))?;
+                registry.register(Box::new(histogram.clone()))?;
+                Ok(histogram)
+            };
+        let by_ruling = counter(
+            VERDICTS,
+            "Verdicts handed to the producer",
+            &["action", "code"],
+        )?;
+        let verdicts = Action::ALL
+            .iter()
+            .flat_map(|action| Code::ALL.iter().map(move |code| (*action, *code)));
+        let verdicts = verdicts
+            .map(|(action, code)| {
+                (
+                    (action, code),
+                    by_ruling.with_label_values(&[action.as_str(), code.as_str()]),
+                )
+            })
+            .collect();
         Ok(Telemetry {
             verdicts,
             dead_letters: counter(DEAD_LETTERS, "Dead letters sent", &["reason"])?,
-            phases: gauge(PARTITION_PHASE, "1 for the phase a partition is in", &["partition", "phase"])?,
-            offsets: gauge(PARTITION_OFFSET, "Offsets of a partition: stored (S), acknowledged (V), next", &["partition", "kind"])?,
+            phases: gauge(
+                PARTITION_PHASE,
+                "1 for the phase a partition is in",
+                &["partition", "phase"],
+            )?,
+            offsets: gauge(
+                PARTITION_OFFSET,
+                "Offsets of a partition: stored (S), acknowledged (V), next",
+                &["partition", "kind"],
+            )?,
             in_flight: gauge(IN_FLIGHT, "Outputs not acknowledged yet", &["partition"])?,
             context_bytes: gauge(CONTEXT_BYTES, "Bytes of contexts in memory", &["partition"])?,
-            halted: gauge(HALTED, "Halted partitions; the reason is a section of docs/runbooks.md", &["partition", "reason"])?,
+            halted: gauge(
+                HALTED,
+                "Halted partitions; the reason is a section of docs/runbooks.md",
+                &["partition", "reason"],
+            )?,
             epochs: counter(EPOCHS, "Batches of state committed", &["outcome"])?,
-            restores: counter(RESTORES, "Partitions made ready by the restorer", &["outcome"])?,
+            restores: counter(
+                RESTORES,
+                "Partitions made ready by the restorer",
+                &["outcome"],
+            )?,
             rebalances: counter(REBALANCES, "Rebalances seen", &["kind"])?,
-            misrouted: single(MISROUTED, "Records whose key belongs to another partition under murmur2")?,
-            producers_replaced: single(PRODUCERS_REPLACED, "Producers ended after a failed delivery")?,
-            verdict_delay: histogram(VERDICT_DELAY, "Seconds from record timestamp to acknowledged verdict, sampled", delay_buckets())?,
-            restore_seconds: histogram(RESTORE_SECONDS, "Seconds that a restore took", prometheus::exponential_buckets(0.01, 2.0, 16)?)?,
+            misrouted: single(
+                MISROUTED,
+                "Records whose key belongs to another partition under murmur2",
+            )?,
+            producers_replaced: single(
+                PRODUCERS_REPLACED,
+                "Producers ended after a failed delivery",
+            )?,
+            verdict_delay: histogram(
+                VERDICT_DELAY,
+                "Seconds from record timestamp to acknowledged verdict, sampled",
+                delay_buckets(),
+            )?,
+            restore_seconds: histogram(
+                RESTORE_SECONDS,
+                "Seconds that a restore took",
+                prometheus::exponential_buckets(0.01, 2.0, 16)?,
+            )?,
             lanes: Mutex::new(BTreeMap::new()),
             registry,
         })
@@ -126,7 +176,9 @@ impl Telemetry {
     }
 
     pub fn epoch(&self, committed: bool) {
-        self.epochs.with_label_values(&[if committed { "ok" } else { "failed" }]).inc();
+        self.epochs
+            .with_label_values(&[if committed { "ok" } else { "failed" }])
+            .inc();
     }
 
     pub fn restore(&self, outcome: &str) {
@@ -140,26 +192,51 @@ impl Telemetry {
     /// A lane's sign of life with what it holds. `joined`: the group has answered it at least once.
     pub fn lane(&self, lane: usize, joined: bool, partitions: Vec<PartitionView>) {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        lanes.insert(lane, LaneStatus { heard: Some(Instant::now()), joined, partitions });
+        lanes.insert(
+            lane,
+            LaneStatus {
+                heard: Some(Instant::now()),
+                joined,
+                partitions,
+            },
+        );
     }
 
     /// A lane that is about to start counts as unready until it reports.
     pub fn expect_lane(&self, lane: usize) {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        lanes.insert(lane, LaneStatus { heard: Some(Instant::now()), ..LaneStatus::default() });
+        lanes.insert(
+            lane,
+            LaneStatus {
+                heard: Some(Instant::now()),
+                ..LaneStatus::default()
+            },
+        );
     }
 
     /// All partitions of this process.
     pub fn partitions(&self) -> Vec<PartitionView> {
         let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        lanes.values().flat_map(|lane| lane.partitions.iter().cloned()).collect()
+        lanes
+            .values()
+            .flat_map(|lane| lane.partitions.iter().cloned())
+            .collect()
     }
 
     /// Err names the lane that is silent.
     pub fn healthy(&self) -> Result<(), String> {
         let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        let silent = lanes.iter().find(|(_, status)| status.heard.is_none_or(|heard| heard.elapsed() > LANE_SILENCE));
-        silent.map_or(Ok(()), |(lane, _)| Err(format!("lane {lane} has not reported for {} s", LANE_SILENCE.as_secs())))
+        let silent = lanes.iter().find(|(_, status)| {
+            status
+                .heard
+                .is_none_or(|heard| heard.elapsed() > LANE_SILENCE)
+        });
+        silent.map_or(Ok(()), |(lane, _)| {
+            Err(format!(
+                "lane {lane} has not reported for {} s",
+                LANE_SILENCE.as_secs()
+            ))
+        })
     }
 
     /// Ready: every lane is in the group, and every assigned partition is live and caught up, or halted (an alarm of its
@@ -173,7 +250,9 @@ impl Telemetry {
             let waiting = match view.phase {
                 Phase::Live => (!view.caught_up).then_some("catching up"),
                 Phase::Halted(_) => None,
-                Phase::Assigned | Phase::Restoring | Phase::Draining | Phase::Closed => Some(view.phase.name()),
+                Phase::Assigned | Phase::Restoring | Phase::Draining | Phase::Closed => {
+                    Some(view.phase.name())
+                }
             };
             if let Some(waiting) = waiting {
                 return Err(format!("partition {} is {waiting}", view.partition));
@@ -184,22 +263,42 @@ impl Telemetry {
 
     /// The exposition text.
     pub fn render(&self) -> Result<String, prometheus::Error> {
-        for gauge in [&self.phases, &self.offsets, &self.in_flight, &self.context_bytes, &self.halted] {
+        for gauge in [
+            &self.phases,
+            &self.offsets,
+            &self.in_flight,
+            &self.context_bytes,
+            &self.halted,
+        ] {
             gauge.reset();
         }
         for view in self.partitions() {
             let partition = view.partition.to_string();
-            self.phases.with_label_values(&[partition.as_str(), view.phase.name()]).set(1);
+            self.phases
+                .with_label_values(&[partition.as_str(), view.phase.name()])
+                .set(1);
             if let Phase::Halted(reason) = &view.phase {
-                self.halted.with_label_values(&[partition.as_str(), reason.code()]).set(1);
+                self.halted
+                    .with_label_values(&[partition.as_str(), reason.code()])
+                    .set(1);
             }
             if let Some((stored, acknowledged, next)) = view.ladder {
-                for (kind, offset) in [("stored", stored), ("acknowledged", acknowledged), ("next", next)] {
-                    self.offsets.with_label_values(&[partition.as_str(), kind]).set(offset);
+                for (kind, offset) in [
+                    ("stored", stored),
+                    ("acknowledged", acknowledged),
+                    ("next", next),
+                ] {
+                    self.offsets
+                        .with_label_values(&[partition.as_str(), kind])
+                        .set(offset);
                 }
             }
-            self.in_flight.with_label_values(&[&partition]).set(view.in_flight as i64);
-            self.context_bytes.with_label_values(&[&partition]).set(view.context_bytes as i64);
+            self.in_flight
+                .with_label_values(&[&partition])
+                .set(view.in_flight as i64);
+            self.context_bytes
+                .with_label_values(&[&partition])
+                .set(view.context_bytes as i64);
         }
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
@@ -209,5 +308,7 @@ impl Telemetry {
 
 /// Around the promise of 30 ms.
 fn delay_buckets() -> Vec<f64> {
-    vec![0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0]
+    vec![
+        0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
+    ]
 }

@@ -54,13 +54,31 @@ impl Demo {
             config.kafka.bootstrap_servers = embedded.servers();
             Some(embedded)
         };
-        let policy = Document::parse("demo.toml", POLICY, &mut |list| Err(format!("the demo has no list `{list}`")))
-            .map_err(|error| Failure::broken(error, "the sample policy in this binary is broken; report it"))?;
+        let policy = Document::parse("demo.toml", POLICY, &mut |list| {
+            Err(format!("the demo has no list `{list}`"))
+        })
+        .map_err(|error| {
+            Failure::broken(
+                error,
+                "the sample policy in this binary is broken; report it",
+            )
+        })?;
         let mut lines: Vec<Vec<u8>> = CHAT.lines().map(|line| line.as_bytes().to_vec()).collect();
         lines.insert(lines.len() / 2, GARBLED.to_vec());
         let outcome = demo::run(&config, &policy, &lines, PER_SECOND)?;
-        let reports = replay::verify(&config, &Verify { partitions: Vec::new(), threads: LANES }, &Arc::new(Progress::default()))?;
-        let shown = Shown { lines: &lines, judged: &outcome.judged, all: self.all };
+        let reports = replay::verify(
+            &config,
+            &Verify {
+                partitions: Vec::new(),
+                threads: LANES,
+            },
+            &Arc::new(Progress::default()),
+        )?;
+        let shown = Shown {
+            lines: &lines,
+            judged: &outcome.judged,
+            all: self.all,
+        };
         match globals.output_or(Output::Table) {
             Output::Json => shown.json(&reports)?,
             Output::Table => {
@@ -74,21 +92,40 @@ impl Demo {
         }
         match reports.iter().find(|report| report.difference.is_some()) {
             None => Ok(()),
-            Some(report) => Err(Failure::difference(format!("partition {} differs from its second fold", report.partition), "this is a defect; report it")),
+            Some(report) => Err(Failure::difference(
+                format!(
+                    "partition {} differs from its second fold",
+                    report.partition
+                ),
+                "this is a defect; report it",
+            )),
         }
     }
 
     fn config(&self, globals: &Globals, scratch: &Scratch) -> Result<Config, Failure> {
-        let flag = |section, key, value: String| Flag { name: "gavel demo", section, key, value };
+        let flag = |section, key, value: String| Flag {
+            name: "gavel demo",
+            section,
+            key,
+            value,
+        };
         let mut flags = vec![
-            flag("run", "data_dir", scratch.path().to_string_lossy().into_owned()),
+            flag(
+                "run",
+                "data_dir",
+                scratch.path().to_string_lossy().into_owned(),
+            ),
             flag("run", "lanes", LANES.to_string()),
         ];
         if self.brokers.is_given() {
             let prefix = format!("gavel-demo-{}", std::process::id());
             flags.push(flag("kafka", "group", prefix.clone()));
             for topic in ["messages", "verdicts", "dead_letters", "control", "shadow"] {
-                flags.push(flag("topics", topic, format!("{prefix}.{}", topic.replace('_', "-"))));
+                flags.push(flag(
+                    "topics",
+                    topic,
+                    format!("{prefix}.{}", topic.replace('_', "-")),
+                ));
             }
         } else {
             // The mock answers a group of the new protocol at once; with the classic one it waits for seconds.
@@ -112,7 +149,9 @@ impl Shown<'_> {
             out.json(&judged.verdict)?;
         }
         let equal: u64 = reports.iter().map(|report| report.equal).sum();
-        out.json(&serde_json::json!({ "verdicts": self.judged.len(), "equal_after_second_fold": equal }))?;
+        out.json(
+            &serde_json::json!({ "verdicts": self.judged.len(), "equal_after_second_fold": equal }),
+        )?;
         Ok(out.finish()?)
     }
 
@@ -121,15 +160,23 @@ impl Shown<'_> {
         let mut plain = 0;
         for judged in self.judged {
             let verdict = &judged.verdict;
-            let remarkable = verdict.action != "allow" || verdict.duplicate_of.is_some() || !verdict.effects.is_empty();
+            let remarkable = verdict.action != "allow"
+                || verdict.duplicate_of.is_some()
+                || !verdict.effects.is_empty();
             if self.all || remarkable {
-                out.line(&format!("{}  {}", self.text(judged.line), table::row(verdict)))?;
+                out.line(&format!(
+                    "{}  {}",
+                    self.text(judged.line),
+                    table::row(verdict)
+                ))?;
             } else {
                 plain += 1;
             }
         }
         if plain > 0 {
-            out.line(&format!("… and {plain} messages that were simply allowed (--all shows them)"))?;
+            out.line(&format!(
+                "… and {plain} messages that were simply allowed (--all shows them)"
+            ))?;
         }
         Ok(())
     }
@@ -137,27 +184,59 @@ impl Shown<'_> {
     /// The text as it would stand in a log: one line, nothing invisible, nothing that moves the cursor.
     fn text(&self, line: usize) -> String {
         let bytes = self.lines.get(line).map_or(&[][..], Vec::as_slice);
-        let text = decode_json_message(bytes).map_or_else(|_| "(no message: raw bytes)".to_owned(), |message| message.text.into_owned());
+        let text = decode_json_message(bytes).map_or_else(
+            |_| "(no message: raw bytes)".to_owned(),
+            |message| message.text.into_owned(),
+        );
         let plain = table::printable(&text);
         let cut: String = plain.chars().take(TEXT - 1).collect();
-        if cut.chars().count() < plain.chars().count() { format!("{cut}…") } else { format!("{cut:<TEXT$}") }
+        if cut.chars().count() < plain.chars().count() {
+            format!("{cut}…")
+        } else {
+            format!("{cut:<TEXT$}")
+        }
     }
 
     fn summary(&self, out: &mut Out, data_dir: &Path) -> Result<(), Failure> {
         let mut actions: BTreeMap<(&str, &str), usize> = BTreeMap::new();
         let mut delays: Vec<Duration> = Vec::new();
         for judged in self.judged {
-            *actions.entry((judged.verdict.action.as_str(), judged.verdict.code.as_str())).or_default() += 1;
+            *actions
+                .entry((judged.verdict.action.as_str(), judged.verdict.code.as_str()))
+                .or_default() += 1;
             delays.push(judged.delay);
         }
         delays.sort_unstable();
-        let quantile = |percent: usize| delays.get(delays.len().saturating_sub(1) * percent / 100).map_or(0.0, Duration::as_secs_f64) * 1000.0;
-        let counts: Vec<String> = actions.iter().map(|((action, code), count)| format!("{action}/{code} {count}")).collect();
+        let quantile = |percent: usize| {
+            delays
+                .get(delays.len().saturating_sub(1) * percent / 100)
+                .map_or(0.0, Duration::as_secs_f64)
+                * 1000.0
+        };
+        let counts: Vec<String> = actions
+            .iter()
+            .map(|((action, code), count)| format!("{action}/{code} {count}"))
+            .collect();
         out.line("")?;
-        out.line(&format!("{} verdicts: {}", self.judged.len(), counts.join(", ")))?;
-        out.line(&format!("from sending to receiving the verdict: p50 {:.1} ms, p99 {:.1} ms", quantile(50), quantile(99)))?;
+        out.line(&format!(
+            "{} verdicts: {}",
+            self.judged.len(),
+            counts.join(", ")
+        ))?;
+        out.line(&format!(
+            "from sending to receiving the verdict: p50 {:.1} ms, p99 {:.1} ms",
+            quantile(50),
+            quantile(99)
+        ))?;
         let struck = strikes(data_dir, self.judged)?;
-        out.line(&format!("users with strikes: {}", if struck.is_empty() { "none".to_owned() } else { struck.join(", ") }))?;
+        out.line(&format!(
+            "users with strikes: {}",
+            if struck.is_empty() {
+                "none".to_owned()
+            } else {
+                struck.join(", ")
+            }
+        ))?;
         Ok(())
     }
 }
@@ -165,21 +244,40 @@ impl Shown<'_> {
 /// Users whose stored context holds strikes, with points and mute.
 fn strikes(data_dir: &Path, judged: &[Judged]) -> Result<Vec<String>, Failure> {
     let stores = Stores::new(data_dir);
-    let users: std::collections::BTreeSet<(i32, String)> =
-        judged.iter().map(|judged| (judged.partition, format!("{}/{}", judged.verdict.community, judged.verdict.user))).collect();
+    let users: std::collections::BTreeSet<(i32, String)> = judged
+        .iter()
+        .map(|judged| {
+            (
+                judged.partition,
+                format!("{}/{}", judged.verdict.community, judged.verdict.user),
+            )
+        })
+        .collect();
     let mut struck = Vec::new();
     for (partition, name) in users {
-        let Some(user) = stores.user(partition, &name)? else { continue };
-        let thousandths = user.context.get("strikes").and_then(serde_json::Value::as_u64).unwrap_or(0);
+        let Some(user) = stores.user(partition, &name)? else {
+            continue;
+        };
+        let thousandths = user
+            .context
+            .get("strikes")
+            .and_then(serde_json::Value::as_u64)
+            .unwrap_or(0);
         if thousandths > 0 {
-            struck.push(format!("{name} ({}.{:03})", thousandths / 1_000, thousandths % 1_000));
+            struck.push(format!(
+                "{name} ({}.{:03})",
+                thousandths / 1_000,
+                thousandths % 1_000
+            ));
         }
     }
     Ok(struck)
 }
 
 fn proof(out: &mut Out, reports: &[replay::PartitionReport]) -> Result<(), Failure> {
-    let (records, equal) = reports.iter().fold((0, 0), |sum, report| (sum.0 + report.records, sum.1 + report.equal));
+    let (records, equal) = reports.iter().fold((0, 0), |sum, report| {
+        (sum.0 + report.records, sum.1 + report.equal)
+    });
     out.line("")?;
     out.line(&format!("proof: the log was folded a second time, from its first record: {equal} of {records} verdicts have the same bytes"))?;
     Ok(())
@@ -187,14 +285,20 @@ fn proof(out: &mut Out, reports: &[replay::PartitionReport]) -> Result<(), Failu
 
 fn next(out: &mut Out, config: &Config, embedded: bool, took: Duration) -> Result<(), Failure> {
     out.line("")?;
-    out.line(&format!("done in {:.1} s. What to type next:", took.as_secs_f64()))?;
+    out.line(&format!(
+        "done in {:.1} s. What to type next:",
+        took.as_secs_f64()
+    ))?;
     out.line("  echo '{\"user\":\"ada\",\"text\":\"you d4rn n00b\"}' | gavel judge --policy processor/judge/samples/demo.toml --output table -")?;
     if embedded {
         out.line("  gavel demo --all                              every verdict")?;
         out.line("  scripts/kafka start                           a real broker for: gavel demo --bootstrap-servers HOST:PORT")?;
     } else {
         let topics = &config.topics;
-        out.line(&format!("  GAVEL_TOPICS_VERDICTS={} gavel verdicts --bootstrap-servers {}", topics.verdicts, config.kafka.bootstrap_servers))?;
+        out.line(&format!(
+            "  GAVEL_TOPICS_VERDICTS={} gavel verdicts --bootstrap-servers {}",
+            topics.verdicts, config.kafka.bootstrap_servers
+        ))?;
     }
     out.line("  gavel --help                                  everything else")?;
     Ok(())
@@ -206,7 +310,12 @@ struct Scratch(std::path::PathBuf);
 impl Scratch {
     fn new() -> Result<Scratch, Failure> {
         let path = std::env::temp_dir().join(format!("gavel-demo-{}", std::process::id()));
-        std::fs::create_dir_all(&path).map_err(|error| Failure::broken(format!("{}: {error}", path.display()), "set TMPDIR to a directory that can be written"))?;
+        std::fs::create_dir_all(&path).map_err(|error| {
+            Failure::broken(
+                format!("{}: {error}", path.display()),
+                "set TMPDIR to a directory that can be written",
+            )
+        })?;
         Ok(Scratch(path))
     }
 
@@ -229,7 +338,10 @@ impl From<DemoError> for Failure {
             DemoError::Order(error) => error.into(),
             DemoError::Topics(error) => error.into(),
             DemoError::Run(error) => error.into(),
-            DemoError::Embedded { .. } | DemoError::Late { .. } => Failure::broken(error, "run it again with GAVEL_LOG=debug and look at the lines above"),
+            DemoError::Embedded { .. } | DemoError::Late { .. } => Failure::broken(
+                error,
+                "run it again with GAVEL_LOG=debug and look at the lines above",
+            ),
         }
     }
 }

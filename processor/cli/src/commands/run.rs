@@ -41,11 +41,31 @@ impl Run {
     pub fn run(self, globals: &Globals) -> Result<(), Failure> {
         let mut flags = self.data_dir.flags();
         let mut set = |name, section, key, value: Option<String>| {
-            flags.extend(value.map(|value| Flag { name, section, key, value }));
+            flags.extend(value.map(|value| Flag {
+                name,
+                section,
+                key,
+                value,
+            }));
         };
-        set("--lanes", "run", "lanes", self.lanes.map(|lanes| lanes.to_string()));
-        set("--tail-scan", "run", "tail_scan", self.tail_scan.map(|records| records.to_string()));
-        set("--allow-no-policy", "run", "allow_no_policy", self.allow_no_policy.then(|| "true".to_owned()));
+        set(
+            "--lanes",
+            "run",
+            "lanes",
+            self.lanes.map(|lanes| lanes.to_string()),
+        );
+        set(
+            "--tail-scan",
+            "run",
+            "tail_scan",
+            self.tail_scan.map(|records| records.to_string()),
+        );
+        set(
+            "--allow-no-policy",
+            "run",
+            "allow_no_policy",
+            self.allow_no_policy.then(|| "true".to_owned()),
+        );
         set("--listen", "http", "listen", self.listen);
         let config = globals.config(&self.brokers, flags)?;
         let signals = signals()?;
@@ -62,16 +82,32 @@ impl Run {
 /// Receives one message when the process is asked to stop.
 fn signals() -> Result<mpsc::Receiver<()>, Failure> {
     let (asked, receiver) = mpsc::channel();
-    let broken = |error: std::io::Error| Failure::broken(format!("signals cannot be caught: {error}"), "start it from a shell or a supervisor");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(broken)?;
+    let broken = |error: std::io::Error| {
+        Failure::broken(
+            format!("signals cannot be caught: {error}"),
+            "start it from a shell or a supervisor",
+        )
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(broken)?;
     let wait = move || {
         runtime.block_on(async {
             use tokio::signal::unix::{SignalKind, signal};
-            let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else { return };
+            let (Ok(mut terminate), Ok(mut interrupt)) = (
+                signal(SignalKind::terminate()),
+                signal(SignalKind::interrupt()),
+            ) else {
+                return;
+            };
             tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
             let _nobody_waits = asked.send(());
         });
     };
-    std::thread::Builder::new().name("signals".into()).spawn(wait).map_err(broken)?;
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(wait)
+        .map_err(broken)?;
     Ok(receiver)
 }

@@ -154,7 +154,17 @@ impl Kafka {
     pub fn start_processor(&self, lanes: usize) -> Running {
         let data_dir = tempfile::tempdir().expect("a temporary directory");
         let lanes = lanes.to_string();
-        let arguments = ["run", "--lanes", &lanes, "--listen", "127.0.0.1:0", "--data-dir", text(data_dir.path()), "--log-format", "json"];
+        let arguments = [
+            "run",
+            "--lanes",
+            &lanes,
+            "--listen",
+            "127.0.0.1:0",
+            "--data-dir",
+            text(data_dir.path()),
+            "--log-format",
+            "json",
+        ];
         let log = std::fs::File::create(data_dir.path().join("log")).expect("the log is created");
         let child = Command::new(env!("CARGO_BIN_EXE_gavel"))
             .args(arguments)
@@ -169,7 +179,9 @@ impl Kafka {
 
     /// All verdicts, without repeats.
     pub fn verdicts(&self) -> Vec<serde_json::Value> {
-        self.run(&["verdicts", "--from", "beginning", "--output", "json"]).expect(0).json()
+        self.run(&["verdicts", "--from", "beginning", "--output", "json"])
+            .expect(0)
+            .json()
     }
 
     /// Waits until there are this many verdicts. Bounded by silence, not by speed.
@@ -184,7 +196,11 @@ impl Kafka {
             if verdicts.len() > seen {
                 (seen, since) = (verdicts.len(), std::time::Instant::now());
             }
-            assert!(since.elapsed() < SILENCE, "{seen} of {count} verdicts, and none for {} s", SILENCE.as_secs());
+            assert!(
+                since.elapsed() < SILENCE,
+                "{seen} of {count} verdicts, and none for {} s",
+                SILENCE.as_secs()
+            );
             std::thread::sleep(std::time::Duration::from_millis(200));
         }
     }
@@ -204,7 +220,10 @@ impl Running {
     }
 
     pub fn is_running(&mut self) -> bool {
-        self.child.try_wait().expect("the process can be asked").is_none()
+        self.child
+            .try_wait()
+            .expect("the process can be asked")
+            .is_none()
     }
 
     /// The body of an HTTP page, once the server listens.
@@ -213,10 +232,14 @@ impl Running {
         use std::io::Read as _;
         let since = std::time::Instant::now();
         loop {
-            let address = std::fs::read_to_string(self.data_dir.path().join("http.addr")).unwrap_or_default();
+            let address =
+                std::fs::read_to_string(self.data_dir.path().join("http.addr")).unwrap_or_default();
             if let Ok(mut stream) = std::net::TcpStream::connect(address.trim()) {
-                let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
-                stream.write_all(request.as_bytes()).expect("the request is sent");
+                let request =
+                    format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+                stream
+                    .write_all(request.as_bytes())
+                    .expect("the request is sent");
                 let mut page = String::new();
                 stream.read_to_string(&mut page).expect("the page is text");
                 return page;
@@ -231,7 +254,12 @@ impl Running {
     pub fn wait_ready(&self) {
         let since = std::time::Instant::now();
         while !self.get("/readyz").starts_with("HTTP/1.1 200") {
-            assert!(since.elapsed() < SILENCE, "not ready: {}\nlog:\n{}", self.get("/readyz"), self.log());
+            assert!(
+                since.elapsed() < SILENCE,
+                "not ready: {}\nlog:\n{}",
+                self.get("/readyz"),
+                self.log()
+            );
             std::thread::sleep(std::time::Duration::from_millis(50));
         }
     }
@@ -239,7 +267,10 @@ impl Running {
     /// Sends a signal by name.
     pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
-        let status = Command::new("kill").args(["-s", name, &pid]).status().expect("kill runs");
+        let status = Command::new("kill")
+            .args(["-s", name, &pid])
+            .status()
+            .expect("kill runs");
         assert!(status.success(), "the signal is sent");
     }
 

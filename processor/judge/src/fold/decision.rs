@@ -55,7 +55,14 @@ impl Decision {
     }
 
     /// Applies the thresholds; what context rules demand besides is in already.
-    pub fn decide(&mut self, policy: &Policy, channel: &str, audience: Option<&str>, trust: TrustLevel, found: &Found) {
+    pub fn decide(
+        &mut self,
+        policy: &Policy,
+        channel: &str,
+        audience: Option<&str>,
+        trust: TrustLevel,
+        found: &Found,
+    ) {
         let audience = policy.audience(channel, audience);
         let mut action = self.action.unwrap_or(Action::Allow);
         for (topic, risk) in self.risks.iter().enumerate() {
@@ -70,21 +77,34 @@ impl Decision {
         }
         // What cannot be masked, because no word carries it, is blocked.
         let maskable = found.hits.iter().any(|hit| self.masks(policy, hit.term));
-        self.action = Some(if action == Action::Mask && !maskable { Action::Block } else { action });
+        self.action = Some(if action == Action::Mask && !maskable {
+            Action::Block
+        } else {
+            action
+        });
     }
 
     /// Whether a hit of this term is to be hidden.
     pub fn masks(&self, policy: &Policy, term: u32) -> bool {
-        policy.terms.get(term as usize).is_some_and(|term| self.masked.get(term.topic).copied().unwrap_or(false))
+        policy
+            .terms
+            .get(term as usize)
+            .is_some_and(|term| self.masked.get(term.topic).copied().unwrap_or(false))
     }
 
     pub fn consequence(&mut self, consequence: &Consequence, now: i64, mute_until: i64) {
-        let at_least = |action: Option<Action>, other: Action| Some(action.unwrap_or(Action::Allow).max(other));
+        let at_least = |action: Option<Action>, other: Action| {
+            Some(action.unwrap_or(Action::Allow).max(other))
+        };
         match consequence {
             Consequence::Flag => self.action = at_least(self.action, Action::Flag),
             Consequence::Mask => self.action = at_least(self.action, Action::Mask),
             Consequence::Block => self.action = at_least(self.action, Action::Block),
-            Consequence::Mute(ms) => self.mute_until = self.mute_until.max(Some(mute_until.max(now.saturating_add(*ms)))),
+            Consequence::Mute(ms) => {
+                self.mute_until = self
+                    .mute_until
+                    .max(Some(mute_until.max(now.saturating_add(*ms))))
+            }
             Consequence::Escalate(queue) => {
                 self.queues.insert(queue.clone());
             }
@@ -94,6 +114,13 @@ impl Decision {
 
 /// The most severe action whose level is reached.
 fn action_of(levels: Levels, shift: i8, risk: u8) -> Action {
-    let order = [(levels.block, Action::Block), (levels.mask, Action::Mask), (levels.flag, Action::Flag)];
-    order.into_iter().find(|(level, _)| Levels::reached(*level, shift, risk)).map_or(Action::Allow, |(_, action)| action)
+    let order = [
+        (levels.block, Action::Block),
+        (levels.mask, Action::Mask),
+        (levels.flag, Action::Flag),
+    ];
+    order
+        .into_iter()
+        .find(|(level, _)| Levels::reached(*level, shift, risk))
+        .map_or(Action::Allow, |(_, action)| action)
 }

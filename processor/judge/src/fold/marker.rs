@@ -22,53 +22,105 @@ pub(super) enum Resolved {
 
 pub(super) enum Change {
     Nothing,
-    Activate { scope: String, activation: Activation, policy: Arc<Policy> },
-    Erase { key: Vec<u8> },
+    Activate {
+        scope: String,
+        activation: Activation,
+        policy: Arc<Policy>,
+    },
+    Erase {
+        key: Vec<u8>,
+    },
 }
 
 impl Fold {
-    pub(super) fn resolve(&self, marker: &ControlMarker<'_>, control: &ControlLog, patience: Patience) -> Resolved {
+    pub(super) fn resolve(
+        &self,
+        marker: &ControlMarker<'_>,
+        control: &ControlLog,
+        patience: Patience,
+    ) -> Resolved {
         if marker.order >= control.read_to() && patience == Patience::Wait {
             return Resolved::Await;
         }
-        let recorded = control.order(marker.order).filter(|order| order.sha256 == marker.sha256 && order.kind() == marker.kind);
-        let Some(recorded) = recorded else { return Resolved::Refused(Refusal::MarkerMismatch) };
+        let recorded = control
+            .order(marker.order)
+            .filter(|order| order.sha256 == marker.sha256 && order.kind() == marker.kind);
+        let Some(recorded) = recorded else {
+            return Resolved::Refused(Refusal::MarkerMismatch);
+        };
         match recorded.order() {
-            Order::PolicyActivated(order) if !order.shadow => self.resolve_activation(marker.order, order, control),
-            Order::UserErased(order) => Resolved::Counts(Change::Erase { key: format!("{}/{}", order.community, order.user).into_bytes() }),
-            Order::PolicyActivated(_) | Order::PolicyDocument(_) | Order::LogOpened(_) => Resolved::Counts(Change::Nothing),
-            Order::HistoryAccepted(_) | Order::VerdictOverturned(_) => Resolved::Counts(Change::Nothing),
+            Order::PolicyActivated(order) if !order.shadow => {
+                self.resolve_activation(marker.order, order, control)
+            }
+            Order::UserErased(order) => Resolved::Counts(Change::Erase {
+                key: format!("{}/{}", order.community, order.user).into_bytes(),
+            }),
+            Order::PolicyActivated(_) | Order::PolicyDocument(_) | Order::LogOpened(_) => {
+                Resolved::Counts(Change::Nothing)
+            }
+            Order::HistoryAccepted(_) | Order::VerdictOverturned(_) => {
+                Resolved::Counts(Change::Nothing)
+            }
         }
     }
 
-    fn resolve_activation(&self, number: i64, order: &PolicyActivated, control: &ControlLog) -> Resolved {
-        if self.state.activations().get(&order.scope).is_some_and(|current| current.order >= number) {
+    fn resolve_activation(
+        &self,
+        number: i64,
+        order: &PolicyActivated,
+        control: &ControlLog,
+    ) -> Resolved {
+        if self
+            .state
+            .activations()
+            .get(&order.scope)
+            .is_some_and(|current| current.order >= number)
+        {
             return Resolved::Counts(Change::Nothing);
         }
-        let (Ok(digest), Ok(engine)) = (order.digest.parse::<Digest>(), u32::try_from(order.engine)) else {
+        let (Ok(digest), Ok(engine)) =
+            (order.digest.parse::<Digest>(), u32::try_from(order.engine))
+        else {
             return Resolved::Refused(Refusal::PolicyInvalid);
         };
         if engine != ENGINE {
             // Only an activation for all may change the engine.
             let everywhere = order.scope == EVERYWHERE;
-            return if everywhere { Resolved::Halt(HaltReason::UnknownEngine { engine }) } else { Resolved::Refused(Refusal::PolicyInvalid) };
+            return if everywhere {
+                Resolved::Halt(HaltReason::UnknownEngine { engine })
+            } else {
+                Resolved::Refused(Refusal::PolicyInvalid)
+            };
         }
         match control.policy_for(number, &digest) {
             PolicyOf::NotCompiled => Resolved::Await,
             PolicyOf::Incomplete => Resolved::Refused(Refusal::PolicyIncomplete),
-            PolicyOf::Ready(policy) if policy.engine() == engine => Resolved::Counts(Change::Activate {
-                scope: order.scope.clone(),
-                activation: Activation { order: number, digest },
-                policy: Arc::clone(policy),
-            }),
+            PolicyOf::Ready(policy) if policy.engine() == engine => {
+                Resolved::Counts(Change::Activate {
+                    scope: order.scope.clone(),
+                    activation: Activation {
+                        order: number,
+                        digest,
+                    },
+                    policy: Arc::clone(policy),
+                })
+            }
             PolicyOf::Ready(_) | PolicyOf::Invalid => Resolved::Refused(Refusal::PolicyInvalid),
         }
     }
 
-    pub(super) fn carry_out<C: Contexts>(&mut self, change: Change, contexts: &mut C) -> Result<(), C::Error> {
+    pub(super) fn carry_out<C: Contexts>(
+        &mut self,
+        change: Change,
+        contexts: &mut C,
+    ) -> Result<(), C::Error> {
         match change {
             Change::Nothing => {}
-            Change::Activate { scope, activation, policy } => {
+            Change::Activate {
+                scope,
+                activation,
+                policy,
+            } => {
                 self.policies.insert(scope.clone(), policy);
                 self.state.activations.insert(scope, activation);
             }

@@ -10,9 +10,18 @@ use gavel_schemas::ChatMessage;
 type Judged = Result<(Action, Code), HaltReason>;
 
 impl Fold {
-    pub(super) fn judge<C: Contexts>(&mut self, place: Place, message: &ChatMessage<'_>, contexts: &mut C) -> Result<Judged, C::Error> {
+    pub(super) fn judge<C: Contexts>(
+        &mut self,
+        place: Place,
+        message: &ChatMessage<'_>,
+        contexts: &mut C,
+    ) -> Result<Judged, C::Error> {
         let Some(policy) = self.policy_of(&message.community) else {
-            self.write_message(place, message, Verdict::without_policy(Code::NoPolicy, Action::Allow));
+            self.write_message(
+                place,
+                message,
+                Verdict::without_policy(Code::NoPolicy, Action::Allow),
+            );
             return Ok(Ok((Action::Allow, Code::NoPolicy)));
         };
         let scratch = &mut self.scratch;
@@ -20,21 +29,36 @@ impl Fold {
         scratch.key.extend_from_slice(message.community.as_bytes());
         scratch.key.push(b'/');
         scratch.key.extend_from_slice(message.user.as_bytes());
-        let known = contexts.load(&scratch.key, &mut scratch.bytes)? && !context_expired(&scratch.bytes, place.now);
+        let known = contexts.load(&scratch.key, &mut scratch.bytes)?
+            && !context_expired(&scratch.bytes, place.now);
         scratch.context.clear();
         if known && let Err(error) = scratch.context.decode(&scratch.bytes) {
-            return Ok(Err(HaltReason::CorruptContext { detail: error.to_string() }));
+            return Ok(Err(HaltReason::CorruptContext {
+                detail: error.to_string(),
+            }));
         }
         let digest = content_digest(message, &mut scratch.bytes);
-        let before = if message.message_id.is_empty() { None } else { scratch.context.said_before(&digest) };
+        let before = if message.message_id.is_empty() {
+            None
+        } else {
+            scratch.context.said_before(&digest)
+        };
         if let Some(said) = before {
             self.match_text(&policy, message);
             self.decide(&policy, message, place.now);
             // The same again: nothing follows from it a second time.
             self.scratch.decision.action = Some(said.action);
-            (self.scratch.decision.mute_until, self.scratch.decision.trust) = (None, None);
+            (
+                self.scratch.decision.mute_until,
+                self.scratch.decision.trust,
+            ) = (None, None);
             self.scratch.decision.queues.clear();
-            let verdict = Verdict { policy: Some(&policy), code: said.code, action: said.action, duplicate_of: Some(said.offset) };
+            let verdict = Verdict {
+                policy: Some(&policy),
+                code: said.code,
+                action: said.action,
+                duplicate_of: Some(said.offset),
+            };
             self.write_message(place, message, verdict);
             return Ok(Ok((said.action, said.code)));
         }
@@ -47,16 +71,33 @@ impl Fold {
             self.count(&policy, message, place.now);
             self.decide(&policy, message, place.now);
             self.strike(&policy, place.now);
-            (self.scratch.decision.action.unwrap_or(Action::Allow), Code::Judged)
+            (
+                self.scratch.decision.action.unwrap_or(Action::Allow),
+                Code::Judged,
+            )
         };
         let scratch = &mut self.scratch;
         if let Some(until) = scratch.decision.mute_until {
             scratch.context.mute_until = scratch.context.mute_until.max(until);
         }
-        scratch.context.say(Said { digest, offset: place.offset, action, code });
+        scratch.context.say(Said {
+            digest,
+            offset: place.offset,
+            action,
+            code,
+        });
         scratch.context.encode(place.now, &mut scratch.bytes);
         contexts.store(&scratch.key, &scratch.bytes)?;
-        self.write_message(place, message, Verdict { policy: Some(&policy), code, action, duplicate_of: None });
+        self.write_message(
+            place,
+            message,
+            Verdict {
+                policy: Some(&policy),
+                code,
+                action,
+                duplicate_of: None,
+            },
+        );
         Ok(Ok((action, code)))
     }
 
@@ -64,24 +105,39 @@ impl Fold {
         let scratch = &mut self.scratch;
         scratch.cells.read(&message.text);
         scratch.views.read(&scratch.cells);
-        policy.matcher.find(&scratch.views, &mut scratch.found, |term| policy.risk_of(term));
+        policy
+            .matcher
+            .find(&scratch.views, &mut scratch.found, |term| {
+                policy.risk_of(term)
+            });
         scratch.decision.clear(policy.topics.len());
         scratch.decision.hits(policy, &scratch.found);
     }
 
     fn count(&mut self, policy: &Policy, message: &ChatMessage<'_>, now: i64) {
-        let keep = policy.contexts.iter().map(|compiled| compiled.rule.timespan).max().unwrap_or(0);
+        let keep = policy
+            .contexts
+            .iter()
+            .map(|compiled| compiled.rule.timespan)
+            .max()
+            .unwrap_or(0);
         let scratch = &mut self.scratch;
         for (index, compiled) in policy.contexts.iter().enumerate() {
             let rule = &compiled.rule;
-            let key = if rule.by_channel { compiled.key ^ fnv(message.channel.as_bytes()) } else { compiled.key };
+            let key = if rule.by_channel {
+                compiled.key ^ fnv(message.channel.as_bytes())
+            } else {
+                compiled.key
+            };
             if scratch.context.count(key, now, rule.timespan, keep) < rule.gte as usize {
                 continue;
             }
             scratch.decision.fired.push(index);
             scratch.decision.risk(compiled.topic, rule.risk);
             if let Some(consequence) = &rule.consequence {
-                scratch.decision.consequence(consequence, now, scratch.context.mute_until);
+                scratch
+                    .decision
+                    .consequence(consequence, now, scratch.context.mute_until);
             }
         }
     }
@@ -89,19 +145,34 @@ impl Fold {
     fn decide(&mut self, policy: &Policy, message: &ChatMessage<'_>, now: i64) {
         let scratch = &mut self.scratch;
         let trust = trust_of(policy, &scratch.context, now);
-        scratch.decision.decide(policy, &message.channel, message.audience.as_deref(), trust, &scratch.found);
+        scratch.decision.decide(
+            policy,
+            &message.channel,
+            message.audience.as_deref(),
+            trust,
+            &scratch.found,
+        );
     }
 
     fn strike(&mut self, policy: &Policy, now: i64) {
-        let Some(strikes) = &policy.strikes else { return };
+        let Some(strikes) = &policy.strikes else {
+            return;
+        };
         let scratch = &mut self.scratch;
         let highest = scratch.decision.highest_risk();
-        let points = strikes.per_risk.get(usize::from(highest)).copied().unwrap_or(0);
+        let points = strikes
+            .per_risk
+            .get(usize::from(highest))
+            .copied()
+            .unwrap_or(0);
         if points == 0 {
             return;
         }
         let before = trust_of(policy, &scratch.context, now);
-        let total = scratch.context.strikes_left(now, strikes.half_life).saturating_add(points);
+        let total = scratch
+            .context
+            .strikes_left(now, strikes.half_life)
+            .saturating_add(points);
         (scratch.context.strikes, scratch.context.strikes_at) = (total, now);
         for step in strikes.steps.iter().filter(|step| total >= step.gte) {
             scratch.decision.struck = true;
@@ -113,7 +184,9 @@ impl Fold {
             } else if let Some(consequence) = &step.consequence {
                 // The message at hand is decided; only what follows for the user counts here.
                 let action = scratch.decision.action;
-                scratch.decision.consequence(consequence, now, scratch.context.mute_until);
+                scratch
+                    .decision
+                    .consequence(consequence, now, scratch.context.mute_until);
                 scratch.decision.action = action;
             }
         }
@@ -132,31 +205,53 @@ pub(super) struct Verdict<'a> {
 
 impl Verdict<'_> {
     fn without_policy(code: Code, action: Action) -> Verdict<'static> {
-        Verdict { policy: None, code, action, duplicate_of: None }
+        Verdict {
+            policy: None,
+            code,
+            action,
+            duplicate_of: None,
+        }
     }
 }
 
 /// A user's trust follows from the strikes that are left: the highest step reached that names a level.
 fn trust_of(policy: &Policy, context: &Context, now: i64) -> TrustLevel {
-    let Some(strikes) = &policy.strikes else { return TrustLevel::default() };
+    let Some(strikes) = &policy.strikes else {
+        return TrustLevel::default();
+    };
     if context.strikes == 0 {
         return TrustLevel::default();
     }
     let left = context.strikes_left(now, strikes.half_life);
     let reached = strikes.steps.iter().filter(|step| left >= step.gte);
-    reached.filter_map(|step| step.trust).next_back().unwrap_or_default()
+    reached
+        .filter_map(|step| step.trust)
+        .next_back()
+        .unwrap_or_default()
 }
 
 /// All that makes two messages the same, which is everything but the time of sending. A strong hash: a weak one would let a sender
 /// give a bad message the verdict of a good one.
 fn content_digest(message: &ChatMessage<'_>, buffer: &mut Vec<u8>) -> [u8; 16] {
     buffer.clear();
-    let fields = [&message.message_id, &message.community, &message.channel, &message.user, &message.text, &message.kind];
+    let fields = [
+        &message.message_id,
+        &message.community,
+        &message.channel,
+        &message.user,
+        &message.text,
+        &message.kind,
+    ];
     for field in fields {
         buffer.extend_from_slice(&(field.len() as u64).to_le_bytes());
         buffer.extend_from_slice(field.as_bytes());
     }
-    for field in [&message.audience, &message.language, &message.revises, &message.reply_to] {
+    for field in [
+        &message.audience,
+        &message.language,
+        &message.revises,
+        &message.reply_to,
+    ] {
         match field.as_deref() {
             None => buffer.push(0),
             Some(text) => {
@@ -173,5 +268,7 @@ fn content_digest(message: &ChatMessage<'_>, buffer: &mut Vec<u8>) -> [u8; 16] {
 
 /// FNV-1a: parts a user's counters by channel. A collision only counts two channels of one user together.
 fn fnv(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }

@@ -8,6 +8,7 @@ mod marker;
 mod message;
 mod write;
 
+use crate::Timestamp;
 use crate::context::Context;
 use crate::control::ControlLog;
 use crate::digest::Digest;
@@ -15,7 +16,6 @@ use crate::policy::Policy;
 use crate::ruling::{Action, Code};
 use crate::state::{Activation, PartitionState};
 use crate::text::{Cells, Found, Views};
-use crate::Timestamp;
 use decision::Decision;
 use gavel_schemas::{Inbound, Refusal, decode_inbound, limits};
 use std::collections::BTreeMap;
@@ -56,7 +56,9 @@ pub enum Patience {
 pub enum Step<'f> {
     Verdict(Ruling<'f>),
     /// Nothing has changed. Read the control log to its end, compile what this order names, and call again.
-    Await { order: i64 },
+    Await {
+        order: i64,
+    },
     /// The partition cannot go on with this binary and this state. Nothing has changed.
     Halt(HaltReason),
 }
@@ -122,21 +124,58 @@ pub(crate) const EVERYWHERE: &str = "*";
 
 impl Fold {
     /// A fold that stands where `state` does. Compiles what is in force, if nobody has: not for a lane's thread.
-    pub fn new(log_id: &str, partition: i32, context_complete: bool, state: PartitionState, control: &ControlLog) -> Result<Fold, MissingPolicy> {
+    pub fn new(
+        log_id: &str,
+        partition: i32,
+        context_complete: bool,
+        state: PartitionState,
+        control: &ControlLog,
+    ) -> Result<Fold, MissingPolicy> {
         let mut policies = BTreeMap::new();
         for (scope, activation) in state.activations() {
-            let missing = |problem: String| MissingPolicy { digest: activation.digest, scope: scope.clone(), problem };
-            let policy = control.compile(&activation.digest).map_err(|error| missing(error.to_string()))?;
+            let missing = |problem: String| MissingPolicy {
+                digest: activation.digest,
+                scope: scope.clone(),
+                problem,
+            };
+            let policy = control
+                .compile(&activation.digest)
+                .map_err(|error| missing(error.to_string()))?;
             policies.insert(scope.clone(), policy);
         }
-        Ok(Fold { log_id: log_id.to_owned(), partition, context_complete, state, policies, scratch: Scratch::default() })
+        Ok(Fold {
+            log_id: log_id.to_owned(),
+            partition,
+            context_complete,
+            state,
+            policies,
+            scratch: Scratch::default(),
+        })
     }
 
     /// A fold under one policy from the first record on, without a control log: for files and tests.
-    pub fn with_policy(log_id: &str, partition: i32, mut state: PartitionState, policy: Arc<Policy>) -> Fold {
-        state.activations.insert(EVERYWHERE.to_owned(), Activation { order: -1, digest: policy.digest() });
+    pub fn with_policy(
+        log_id: &str,
+        partition: i32,
+        mut state: PartitionState,
+        policy: Arc<Policy>,
+    ) -> Fold {
+        state.activations.insert(
+            EVERYWHERE.to_owned(),
+            Activation {
+                order: -1,
+                digest: policy.digest(),
+            },
+        );
         let policies = BTreeMap::from([(EVERYWHERE.to_owned(), policy)]);
-        Fold { log_id: log_id.to_owned(), partition, context_complete: true, state, policies, scratch: Scratch::default() }
+        Fold {
+            log_id: log_id.to_owned(),
+            partition,
+            context_complete: true,
+            state,
+            policies,
+            scratch: Scratch::default(),
+        }
     }
 
     pub fn log_id(&self) -> &str {
@@ -152,8 +191,16 @@ impl Fold {
     }
 
     /// Folds one record.
-    pub fn step<C: Contexts>(&mut self, record: &Record<'_>, control: &ControlLog, patience: Patience, contexts: &mut C) -> Result<Step<'_>, C::Error> {
-        let key_kept = record.key.is_none_or(|key| key.len() <= limits::STRING_BYTES);
+    pub fn step<C: Contexts>(
+        &mut self,
+        record: &Record<'_>,
+        control: &ControlLog,
+        patience: Patience,
+        contexts: &mut C,
+    ) -> Result<Step<'_>, C::Error> {
+        let key_kept = record
+            .key
+            .is_none_or(|key| key.len() <= limits::STRING_BYTES);
         let inbound = match record.value {
             _ if !key_kept => Err(Refusal::KeyTooLong),
             None => Err(Refusal::EmptyValue),
@@ -161,11 +208,19 @@ impl Fold {
         };
         let mut clock = self.state.clock;
         let now = clock.tick(record.timestamp);
-        let place = Place { offset: record.offset, now, headers_dropped: record.headers_len > limits::HEADER_BYTES };
+        let place = Place {
+            offset: record.offset,
+            now,
+            headers_dropped: record.headers_len > limits::HEADER_BYTES,
+        };
         let (action, code, dead_letter) = match inbound {
             Err(refusal) => self.refuse(place, refusal),
             Ok(Inbound::Marker(marker)) => match self.resolve(&marker, control, patience) {
-                marker::Resolved::Await => return Ok(Step::Await { order: marker.order }),
+                marker::Resolved::Await => {
+                    return Ok(Step::Await {
+                        order: marker.order,
+                    });
+                }
                 marker::Resolved::Halt(reason) => return Ok(Step::Halt(reason)),
                 marker::Resolved::Refused(refusal) => self.refuse(place, refusal),
                 marker::Resolved::Counts(change) => {
@@ -174,7 +229,9 @@ impl Fold {
                     (Action::Allow, Code::Control, None)
                 }
             },
-            Ok(Inbound::Message(message)) if message.community.contains('/') => self.refuse(place, Refusal::BadCommunity),
+            Ok(Inbound::Message(message)) if message.community.contains('/') => {
+                self.refuse(place, Refusal::BadCommunity)
+            }
             Ok(Inbound::Message(message)) => match self.judge(place, &message, contexts)? {
                 Ok((action, code)) => (action, code, None),
                 Err(reason) => return Ok(Step::Halt(reason)),
@@ -182,7 +239,14 @@ impl Fold {
         };
         self.state.clock = clock;
         let verdict = &self.scratch.verdict;
-        Ok(Step::Verdict(Ruling { verdict, key_kept, headers_kept: !place.headers_dropped, dead_letter, action, code }))
+        Ok(Step::Verdict(Ruling {
+            verdict,
+            key_kept,
+            headers_kept: !place.headers_dropped,
+            dead_letter,
+            action,
+            code,
+        }))
     }
 
     fn refuse(&mut self, place: Place, refusal: Refusal) -> (Action, Code, Option<Refusal>) {
@@ -192,8 +256,14 @@ impl Fold {
 
     /// The policy for a community: its own activation, else that of all.
     fn policy_of(&self, community: &str) -> Option<Arc<Policy>> {
-        let own = if self.policies.len() > 1 { self.policies.get(community) } else { None };
-        own.or_else(|| self.policies.get(EVERYWHERE)).or_else(|| self.policies.get(community)).map(Arc::clone)
+        let own = if self.policies.len() > 1 {
+            self.policies.get(community)
+        } else {
+            None
+        };
+        own.or_else(|| self.policies.get(EVERYWHERE))
+            .or_else(|| self.policies.get(community))
+            .map(Arc::clone)
     }
 }
 

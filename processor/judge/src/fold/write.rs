@@ -10,8 +10,15 @@ use std::sync::LazyLock;
 
 /// Names of evasions for each set of marks, joined by `+`.
 static EVASIONS: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let names = |marks: u8| MARK_NAMES.iter().filter(move |(bit, _)| marks & bit != 0).map(|(_, name)| *name);
-    (0..=u8::MAX >> 1).map(|marks| names(marks).collect::<Vec<_>>().join("+")).collect()
+    let names = |marks: u8| {
+        MARK_NAMES
+            .iter()
+            .filter(move |(bit, _)| marks & bit != 0)
+            .map(|(_, name)| *name)
+    };
+    (0..=u8::MAX >> 1)
+        .map(|marks| names(marks).collect::<Vec<_>>().join("+"))
+        .collect()
 });
 
 impl Fold {
@@ -22,7 +29,14 @@ impl Fold {
 
     pub(super) fn write_refused(&mut self, place: Place, refusal: Refusal) {
         let rule = format!("refused/{}", refusal.code());
-        let reason = Reason { rule: &rule, start: 0, end: 0, start_utf16: 0, end_utf16: 0, evasion: "" };
+        let reason = Reason {
+            rule: &rule,
+            start: 0,
+            end: 0,
+            start_utf16: 0,
+            end_utf16: 0,
+            evasion: "",
+        };
         self.write_unknown(place, Code::Refused, Action::Block, &[reason]);
     }
 
@@ -46,7 +60,9 @@ impl Fold {
             reasons,
             masked_text: None,
             duplicate_of: None,
-            policy: everywhere.as_ref().map_or("", |policy| policy.digest_text()),
+            policy: everywhere
+                .as_ref()
+                .map_or("", |policy| policy.digest_text()),
             engine: engine_of(everywhere.as_deref()),
             context_complete: self.context_complete,
             headers_dropped: place.headers_dropped,
@@ -55,29 +71,82 @@ impl Fold {
     }
 
     /// A verdict about a message, from the decision in the scratch.
-    pub(super) fn write_message(&mut self, place: Place, message: &ChatMessage<'_>, outcome: Outcome<'_>) {
+    pub(super) fn write_message(
+        &mut self,
+        place: Place,
+        message: &ChatMessage<'_>,
+        outcome: Outcome<'_>,
+    ) {
         let scratch = &mut self.scratch;
         let (decision, found) = (&scratch.decision, &scratch.found);
-        let (mut effects, mut labels, mut reasons, mut masked) = (Vec::new(), Vec::new(), Vec::new(), None);
+        let (mut effects, mut labels, mut reasons, mut masked) =
+            (Vec::new(), Vec::new(), Vec::new(), None);
         if let Some(policy) = outcome.policy {
-            effects.extend(decision.mute_until.map(|until| Effect { kind: "mute", until: Some(until), queue: None, trust: None }));
-            effects.extend(decision.queues.iter().map(|queue| Effect { kind: "escalate", until: None, queue: Some(queue), trust: None }));
-            effects.extend(decision.trust.map(|trust| Effect { kind: "trust", until: None, queue: None, trust: Some(trust_name(trust)) }));
+            effects.extend(decision.mute_until.map(|until| Effect {
+                kind: "mute",
+                until: Some(until),
+                queue: None,
+                trust: None,
+            }));
+            effects.extend(decision.queues.iter().map(|queue| Effect {
+                kind: "escalate",
+                until: None,
+                queue: Some(queue),
+                trust: None,
+            }));
+            effects.extend(decision.trust.map(|trust| Effect {
+                kind: "trust",
+                until: None,
+                queue: None,
+                trust: Some(trust_name(trust)),
+            }));
             let risks = policy.topics.iter().zip(&decision.risks);
-            labels.extend(risks.filter_map(|(topic, risk)| Some(Label { topic, risk: i32::from((*risk)?) })));
-            let zero = |rule| Reason { rule, start: 0, end: 0, start_utf16: 0, end_utf16: 0, evasion: "" };
-            reasons.extend(decision.fired.iter().filter_map(|index| policy.contexts.get(*index)).map(|compiled| zero(compiled.rule.id.as_str())));
+            labels.extend(risks.filter_map(|(topic, risk)| {
+                Some(Label {
+                    topic,
+                    risk: i32::from((*risk)?),
+                })
+            }));
+            let zero = |rule| Reason {
+                rule,
+                start: 0,
+                end: 0,
+                start_utf16: 0,
+                end_utf16: 0,
+                evasion: "",
+            };
+            reasons.extend(
+                decision
+                    .fired
+                    .iter()
+                    .filter_map(|index| policy.contexts.get(*index))
+                    .map(|compiled| zero(compiled.rule.id.as_str())),
+            );
             reasons.extend(decision.struck.then(|| zero("strikes")));
             reasons.sort_by_key(|reason| reason.rule);
             // Hits are in order already.
-            for hit in found.hits.iter().take(limits::REASONS.saturating_sub(reasons.len())) {
-                let Some(term) = policy.terms.get(hit.term as usize) else { continue };
+            for hit in found
+                .hits
+                .iter()
+                .take(limits::REASONS.saturating_sub(reasons.len()))
+            {
+                let Some(term) = policy.terms.get(hit.term as usize) else {
+                    continue;
+                };
                 reasons.push(reason(&term.id, hit.span, hit.marks, &message.text));
             }
             if outcome.action == Action::Mask {
-                let mut spans: Vec<Span> = found.hits.iter().filter(|hit| decision.masks(policy, hit.term)).map(|hit| hit.span).collect();
+                let mut spans: Vec<Span> = found
+                    .hits
+                    .iter()
+                    .filter(|hit| decision.masks(policy, hit.term))
+                    .map(|hit| hit.span)
+                    .collect();
                 if spans.is_empty() {
-                    spans.push(Span { start: 0, end: u32::MAX });
+                    spans.push(Span {
+                        start: 0,
+                        end: u32::MAX,
+                    });
                 }
                 masked = Some(mask(&message.text, &spans));
             }

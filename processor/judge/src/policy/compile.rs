@@ -1,6 +1,9 @@
 //! The compiled policy: everything by index, nothing by search.
 
-use super::document::{Consequence, ContextRule, Document, Levels, RISK_MAX, Strikes, Thresholds, TrustLevel, TrustShift};
+use super::document::{
+    Consequence, ContextRule, Document, Levels, RISK_MAX, Strikes, Thresholds, TrustLevel,
+    TrustShift,
+};
 use super::error::PolicyError;
 use crate::ENGINE;
 use crate::digest::Digest;
@@ -46,9 +49,22 @@ pub(crate) struct Audience(Vec<Levels>);
 
 impl Policy {
     pub fn compile(document: &Document) -> Result<Policy, PolicyError> {
-        let Document { engine, topics, terms, allows, contexts, strikes, audiences, channels, trust, .. } = document;
+        let Document {
+            engine,
+            topics,
+            terms,
+            allows,
+            contexts,
+            strikes,
+            audiences,
+            channels,
+            trust,
+            ..
+        } = document;
         if *engine != ENGINE {
-            return Err(PolicyError::one(format!("the policy asks for engine {engine}; this binary carries {ENGINE}")));
+            return Err(PolicyError::one(format!(
+                "the policy asks for engine {engine}; this binary carries {ENGINE}"
+            )));
         }
         let topic_of = |name: &str| {
             let found = topics.iter().position(|topic| topic == name);
@@ -59,28 +75,51 @@ impl Policy {
         for (index, term) in terms.iter().enumerate() {
             let index = u32::try_from(index).map_err(|_| PolicyError::one("too many terms"))?;
             if term.risk > RISK_MAX {
-                return Err(PolicyError::one(format!("term `{}`: risk {} is out of range", term.id, term.risk)));
+                return Err(PolicyError::one(format!(
+                    "term `{}`: risk {} is out of range",
+                    term.id, term.risk
+                )));
             }
             for pattern in &term.patterns {
                 if !patterns.add(pattern, term.partial, Meaning::Term(index)) {
-                    return Err(PolicyError::one(format!("term `{}`: nothing of `{pattern}` is left to match once it is normalised", term.id)));
+                    return Err(PolicyError::one(format!(
+                        "term `{}`: nothing of `{pattern}` is left to match once it is normalised",
+                        term.id
+                    )));
                 }
             }
             for exception in &term.exceptions {
                 patterns.add(exception, false, Meaning::Exception(index));
             }
-            compiled.push(Term { id: term.id.clone(), topic: topic_of(&term.topic)?, risk: term.risk });
+            compiled.push(Term {
+                id: term.id.clone(),
+                topic: topic_of(&term.topic)?,
+                risk: term.risk,
+            });
         }
         for allow in allows {
             for pattern in &allow.patterns {
                 patterns.add(pattern, false, Meaning::Allow(allow.max_risk));
             }
         }
-        let audience = |thresholds: &Thresholds| Audience(topics.iter().map(|topic| *thresholds.topics.get(topic).unwrap_or(&thresholds.default)).collect());
+        let audience = |thresholds: &Thresholds| {
+            Audience(
+                topics
+                    .iter()
+                    .map(|topic| *thresholds.topics.get(topic).unwrap_or(&thresholds.default))
+                    .collect(),
+            )
+        };
         if !audiences.contains_key("default") {
             return Err(PolicyError::one("[audience.default] is missing"));
         }
-        let contexts = contexts.iter().map(|rule| Ok(CompiledContext { topic: topic_of(&rule.topic)?, key: key_of(&rule.id), rule: rule.clone() }));
+        let contexts = contexts.iter().map(|rule| {
+            Ok(CompiledContext {
+                topic: topic_of(&rule.topic)?,
+                key: key_of(&rule.id),
+                rule: rule.clone(),
+            })
+        });
         let digest = document.digest();
         Ok(Policy {
             digest,
@@ -88,13 +127,21 @@ impl Policy {
             engine: *engine,
             topics: topics.clone(),
             terms: compiled,
-            matcher: patterns.build().map_err(|error| PolicyError::one(format!("the terms cannot be compiled: {error}")))?,
+            matcher: patterns.build().map_err(|error| {
+                PolicyError::one(format!("the terms cannot be compiled: {error}"))
+            })?,
             contexts: contexts.collect::<Result<_, PolicyError>>()?,
             strikes: strikes.clone(),
-            audiences: audiences.iter().map(|(name, thresholds)| (name.clone(), audience(thresholds))).collect(),
+            audiences: audiences
+                .iter()
+                .map(|(name, thresholds)| (name.clone(), audience(thresholds)))
+                .collect(),
             channels: channels.clone(),
             trust: trust.clone(),
-            pinned: topics.iter().map(|topic| trust.pinned.contains(topic)).collect(),
+            pinned: topics
+                .iter()
+                .map(|topic| trust.pinned.contains(topic))
+                .collect(),
         })
     }
 
@@ -112,8 +159,14 @@ impl Policy {
 
     /// The audience that judges: the channel's if a pattern fits, else the message's if it is known, else `default`.
     pub(crate) fn audience(&self, channel: &str, audience: Option<&str>) -> &Audience {
-        let of_channel = self.channels.iter().find(|(pattern, _)| fits(pattern, channel)).map(|(_, audience)| audience.as_str());
-        let named = of_channel.or(audience).and_then(|name| self.audiences.get(name));
+        let of_channel = self
+            .channels
+            .iter()
+            .find(|(pattern, _)| fits(pattern, channel))
+            .map(|(_, audience)| audience.as_str());
+        let named = of_channel
+            .or(audience)
+            .and_then(|name| self.audiences.get(name));
         // `default` exists: compile refuses a policy without it.
         named.unwrap_or_else(|| &self.audiences["default"])
     }
@@ -150,7 +203,11 @@ impl Levels {
 
 impl Consequence {
     pub(crate) fn mute(&self) -> Option<i64> {
-        if let Consequence::Mute(ms) = self { Some(*ms) } else { None }
+        if let Consequence::Mute(ms) = self {
+            Some(*ms)
+        } else {
+            None
+        }
     }
 }
 

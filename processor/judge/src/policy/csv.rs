@@ -3,14 +3,31 @@
 use super::document::{RISK_MAX, Term};
 use super::error::{Problems, did_you_mean, nearest};
 
-const COLUMNS: [&str; 8] = ["id", "match", "topic", "risk", "weight", "partial", "exceptions", "language"];
+const COLUMNS: [&str; 8] = [
+    "id",
+    "match",
+    "topic",
+    "risk",
+    "weight",
+    "partial",
+    "exceptions",
+    "language",
+];
 const REQUIRED: usize = 4;
 /// Between several patterns or exceptions in one cell.
 const SEPARATOR: char = '|';
 
 /// Reads a list; what is wrong goes to `problems` with the list's name and line.
-pub(super) fn read(name: &str, text: &str, topics: &[String], problems: &mut Problems<'_>) -> Vec<Term> {
-    let mut reader = ::csv::ReaderBuilder::new().flexible(false).trim(::csv::Trim::All).from_reader(text.as_bytes());
+pub(super) fn read(
+    name: &str,
+    text: &str,
+    topics: &[String],
+    problems: &mut Problems<'_>,
+) -> Vec<Term> {
+    let mut reader = ::csv::ReaderBuilder::new()
+        .flexible(false)
+        .trim(::csv::Trim::All)
+        .from_reader(text.as_bytes());
     let header = match reader.headers() {
         Ok(header) => header.clone(),
         Err(error) => {
@@ -20,12 +37,20 @@ pub(super) fn read(name: &str, text: &str, topics: &[String], problems: &mut Pro
     };
     let mut complete = true;
     for column in header.iter().filter(|column| !COLUMNS.contains(column)) {
-        let hint = nearest(column, &COLUMNS).map_or_else(|| format!("; known: {}", COLUMNS.join(", ")), |near| format!("; did you mean `{near}`?"));
+        let hint = nearest(column, &COLUMNS).map_or_else(
+            || format!("; known: {}", COLUMNS.join(", ")),
+            |near| format!("; did you mean `{near}`?"),
+        );
         problems.add(format!("{name}:1: unknown column `{column}`{hint}"));
         complete = false;
     }
-    for column in COLUMNS[..REQUIRED].iter().filter(|column| !header.iter().any(|found| found == **column)) {
-        problems.add(format!("{name}:1: column `{column}` is missing; the header begins id,match,topic,risk"));
+    for column in COLUMNS[..REQUIRED]
+        .iter()
+        .filter(|column| !header.iter().any(|found| found == **column))
+    {
+        problems.add(format!(
+            "{name}:1: column `{column}` is missing; the header begins id,match,topic,risk"
+        ));
         complete = false;
     }
     if !complete {
@@ -38,7 +63,11 @@ pub(super) fn read(name: &str, text: &str, topics: &[String], problems: &mut Pro
         match row {
             Ok(row) => {
                 let line = row.position().map_or(0, ::csv::Position::line);
-                let cell = |column: usize| places[column].and_then(|place| row.get(place)).unwrap_or("");
+                let cell = |column: usize| {
+                    places[column]
+                        .and_then(|place| row.get(place))
+                        .unwrap_or("")
+                };
                 match term(cell, topics) {
                     Ok(term) => terms.push(term),
                     Err(problem) => problems.add(format!("{name}:{line}: {problem}")),
@@ -60,10 +89,18 @@ fn term<'r>(cell: impl Fn(usize) -> &'r str, topics: &[String]) -> Result<Term, 
     }
     if !topics.iter().any(|known| known == topic) {
         let known: Vec<&str> = topics.iter().map(String::as_str).collect();
-        return Err(format!("topic `{topic}` is not in policy.topics{}", did_you_mean(topic, &known)));
+        return Err(format!(
+            "topic `{topic}` is not in policy.topics{}",
+            did_you_mean(topic, &known)
+        ));
     }
     let risk = cell(3).parse::<u8>().ok().filter(|risk| *risk <= RISK_MAX);
-    let risk = risk.ok_or_else(|| format!("risk `{}` is out of range: 0 (harmless) to {RISK_MAX} (worst)", cell(3)))?;
+    let risk = risk.ok_or_else(|| {
+        format!(
+            "risk `{}` is out of range: 0 (harmless) to {RISK_MAX} (worst)",
+            cell(3)
+        )
+    })?;
     let partial = match cell(5) {
         "" | "false" => false,
         "true" => true,
@@ -73,13 +110,28 @@ fn term<'r>(cell: impl Fn(usize) -> &'r str, topics: &[String]) -> Result<Term, 
     if patterns.is_empty() {
         return Err(format!("term `{id}` has nothing in `match`"));
     }
-    let language = Some(cell(7)).filter(|language| !language.is_empty()).map(str::to_owned);
-    Ok(Term { id: id.to_owned(), patterns, topic: topic.to_owned(), risk, weight: weight(cell(4))?, language, partial, exceptions: patterns_of(cell(6))? })
+    let language = Some(cell(7))
+        .filter(|language| !language.is_empty())
+        .map(str::to_owned);
+    Ok(Term {
+        id: id.to_owned(),
+        patterns,
+        topic: topic.to_owned(),
+        risk,
+        weight: weight(cell(4))?,
+        language,
+        partial,
+        exceptions: patterns_of(cell(6))?,
+    })
 }
 
-
 fn patterns_of(cell: &str) -> Result<Vec<String>, String> {
-    let mut all: Vec<String> = cell.split(SEPARATOR).map(str::trim).filter(|one| !one.is_empty()).map(str::to_owned).collect();
+    let mut all: Vec<String> = cell
+        .split(SEPARATOR)
+        .map(str::trim)
+        .filter(|one| !one.is_empty())
+        .map(str::to_owned)
+        .collect();
     all.sort();
     all.dedup();
     all.iter().try_for_each(|pattern| check_pattern(pattern))?;
@@ -92,9 +144,18 @@ fn weight(cell: &str) -> Result<u32, String> {
         return Ok(1_000);
     }
     let (whole, part) = cell.split_once('.').unwrap_or((cell, ""));
-    let digits = part.len() <= 3 && cell.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let parsed = if digits { format!("{whole}{part:0<3}").parse::<u32>().ok() } else { None };
-    parsed.filter(|weight| *weight <= 1_000).ok_or_else(|| format!("weight `{cell}` is out of range: 0 to 1, with at most three decimals"))
+    let digits = part.len() <= 3
+        && cell
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let parsed = if digits {
+        format!("{whole}{part:0<3}").parse::<u32>().ok()
+    } else {
+        None
+    };
+    parsed.filter(|weight| *weight <= 1_000).ok_or_else(|| {
+        format!("weight `{cell}` is out of range: 0 to 1, with at most three decimals")
+    })
 }
 
 /// What may stand in `match`: text with a letter or digit in it, and `*` only at its ends.
@@ -102,13 +163,18 @@ pub(super) fn check_pattern(pattern: &str) -> Result<(), String> {
     let inner = pattern.strip_prefix('*').unwrap_or(pattern);
     let inner = inner.strip_suffix('*').unwrap_or(inner);
     if inner.contains('*') {
-        return Err(format!("`{pattern}`: `*` stands only at an end (prefix, suffix or both)"));
+        return Err(format!(
+            "`{pattern}`: `*` stands only at an end (prefix, suffix or both)"
+        ));
     }
     if !inner.chars().any(char::is_alphanumeric) {
         return Err(format!("`{pattern}` has no letter or digit to match"));
     }
     if inner.len() > 200 {
-        return Err(format!("`{}…` is longer than 200 bytes", inner.chars().take(20).collect::<String>()));
+        return Err(format!(
+            "`{}…` is longer than 200 bytes",
+            inner.chars().take(20).collect::<String>()
+        ));
     }
     Ok(())
 }

@@ -173,8 +173,15 @@ impl Document {
 
     /// Reads canonical bytes; any other form of the same document is refused, or two digests would name one policy.
     pub fn from_canonical(bytes: &[u8]) -> Result<Document, PolicyError> {
-        let document: Document = serde_json::from_slice(bytes).map_err(|error| PolicyError::one(format!("not a policy document: {error}")))?;
-        if document.canonical() == bytes { Ok(document) } else { Err(PolicyError::one("not the canonical form of a policy document")) }
+        let document: Document = serde_json::from_slice(bytes)
+            .map_err(|error| PolicyError::one(format!("not a policy document: {error}")))?;
+        if document.canonical() == bytes {
+            Ok(document)
+        } else {
+            Err(PolicyError::one(
+                "not the canonical form of a policy document",
+            ))
+        }
     }
 
     /// The policy's version.

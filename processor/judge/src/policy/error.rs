@@ -10,7 +10,9 @@ pub struct PolicyError {
 
 impl PolicyError {
     pub(crate) fn one(problem: impl Into<String>) -> PolicyError {
-        PolicyError { problems: vec![problem.into()] }
+        PolicyError {
+            problems: vec![problem.into()],
+        }
     }
 }
 
@@ -31,12 +33,23 @@ pub(crate) struct Problems<'a> {
 
 impl<'a> Problems<'a> {
     pub fn new(file: &'a str, text: &'a str) -> Problems<'a> {
-        Problems { file, text, found: Vec::new() }
+        Problems {
+            file,
+            text,
+            found: Vec::new(),
+        }
     }
 
     /// Notes a problem at a byte of the file.
     pub fn at(&mut self, byte: usize, what: impl fmt::Display) {
-        let line = self.text.as_bytes().iter().take(byte).filter(|b| **b == b'\n').count() + 1;
+        let line = self
+            .text
+            .as_bytes()
+            .iter()
+            .take(byte)
+            .filter(|b| **b == b'\n')
+            .count()
+            + 1;
         self.found.push(format!("{}:{line}: {what}", self.file));
     }
 
@@ -52,14 +65,21 @@ impl<'a> Problems<'a> {
     }
 
     pub fn finish(self) -> Result<(), PolicyError> {
-        if self.found.is_empty() { Ok(()) } else { Err(PolicyError { problems: self.found }) }
+        if self.found.is_empty() {
+            Ok(())
+        } else {
+            Err(PolicyError {
+                problems: self.found,
+            })
+        }
     }
 }
 
 /// "unknown field `x`, expected one of `a`, `b`" as a person would say it.
 fn suggest(message: &str) -> String {
     let mut quoted = message.split('`').skip(1).step_by(2);
-    let (Some(rest), Some(unknown)) = (message.strip_prefix("unknown field "), quoted.next()) else {
+    let (Some(rest), Some(unknown)) = (message.strip_prefix("unknown field "), quoted.next())
+    else {
         return message.to_owned();
     };
     debug_assert!(rest.starts_with('`'));
@@ -72,11 +92,19 @@ fn suggest(message: &str) -> String {
 
 /// The known word that was probably meant.
 pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    let scored = known.iter().map(|candidate| (strsim::damerau_levenshtein(word, candidate), *candidate));
-    scored.min().filter(|(distance, _)| *distance <= (word.chars().count() / 2).max(1)).map(|(_, candidate)| candidate)
+    let scored = known
+        .iter()
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), *candidate));
+    scored
+        .min()
+        .filter(|(distance, _)| *distance <= (word.chars().count() / 2).max(1))
+        .map(|(_, candidate)| candidate)
 }
 
 /// "; did you mean `x`?" or nothing.
 pub(crate) fn did_you_mean(word: &str, known: &[&str]) -> String {
-    nearest(word, known).map_or_else(|| format!("; known: {}", known.join(", ")), |near| format!("; did you mean `{near}`?"))
+    nearest(word, known).map_or_else(
+        || format!("; known: {}", known.join(", ")),
+        |near| format!("; did you mean `{near}`?"),
+    )
 }

@@ -22,12 +22,26 @@ const START: i64 = 1_767_636_000_000;
 /// Runs all inline tests, each on its own users.
 pub fn run_tests(document: &Document) -> Result<Vec<TestFailure>, PolicyError> {
     let policy = Arc::new(Policy::compile(document)?);
-    Ok(document.tests.iter().filter_map(|test| failure(&policy, test)).collect())
+    Ok(document
+        .tests
+        .iter()
+        .filter_map(|test| failure(&policy, test))
+        .collect())
 }
 
 fn failure(policy: &Arc<Policy>, test: &Test) -> Option<TestFailure> {
-    let text = test.messages.last().map(|message| message.text.clone()).unwrap_or_default();
-    let failed = |differences| Some(TestFailure { test: test.name.clone(), text: text.clone(), differences });
+    let text = test
+        .messages
+        .last()
+        .map(|message| message.text.clone())
+        .unwrap_or_default();
+    let failed = |differences| {
+        Some(TestFailure {
+            test: test.name.clone(),
+            text: text.clone(),
+            differences,
+        })
+    };
     let verdict = match judge(policy, test) {
         Ok(verdict) => verdict,
         Err(problem) => return failed(vec![problem]),
@@ -40,22 +54,48 @@ fn failure(policy: &Arc<Policy>, test: &Test) -> Option<TestFailure> {
     };
     compare("action", test.action.clone(), verdict.action.clone());
     compare("code", test.code.clone(), verdict.code.clone());
-    compare("masked", test.masked.clone(), verdict.masked_text.clone().unwrap_or_default());
-    let risk = |topic: &str| verdict.labels.iter().find(|label| label.topic == topic).map(|label| label.risk);
+    compare(
+        "masked",
+        test.masked.clone(),
+        verdict.masked_text.clone().unwrap_or_default(),
+    );
+    let risk = |topic: &str| {
+        verdict
+            .labels
+            .iter()
+            .find(|label| label.topic == topic)
+            .map(|label| label.risk)
+    };
     if let Some(topic) = &test.topic {
         let found = risk(topic).map_or("no such label".to_owned(), |risk| risk.to_string());
-        let expected = test.risk.map_or_else(|| risk(topic).map_or("a label".to_owned(), |risk| risk.to_string()), |risk| risk.to_string());
+        let expected = test.risk.map_or_else(
+            || risk(topic).map_or("a label".to_owned(), |risk| risk.to_string()),
+            |risk| risk.to_string(),
+        );
         compare(&format!("risk of `{topic}`"), Some(expected), found);
     } else if let Some(expected) = test.risk {
-        let highest = verdict.labels.iter().map(|label| label.risk).max().unwrap_or(0);
+        let highest = verdict
+            .labels
+            .iter()
+            .map(|label| label.risk)
+            .max()
+            .unwrap_or(0);
         compare("risk", Some(expected.to_string()), highest.to_string());
     }
     if let Some(matched) = &test.matched {
-        let rules: std::collections::BTreeSet<&str> = verdict.reasons.iter().map(|reason| reason.rule.as_str()).collect();
+        let rules: std::collections::BTreeSet<&str> = verdict
+            .reasons
+            .iter()
+            .map(|reason| reason.rule.as_str())
+            .collect();
         let wanted: std::collections::BTreeSet<&str> = matched.iter().map(String::as_str).collect();
         compare("matched", Some(format!("{wanted:?}")), format!("{rules:?}"));
     }
-    if differences.is_empty() { None } else { failed(differences) }
+    if differences.is_empty() {
+        None
+    } else {
+        failed(differences)
+    }
 }
 
 /// The verdict of the last message.
@@ -77,10 +117,18 @@ fn judge(policy: &Arc<Policy>, test: &Test) -> Result<VerdictRecord, String> {
         let mut value = Vec::new();
         encode_message(&chat, &mut value);
         let timestamp = Timestamp::LogAppend(START.saturating_add(message.at));
-        let record = Record { offset, timestamp, key: None, value: Some(&value), headers_len: 0 };
+        let record = Record {
+            offset,
+            timestamp,
+            key: None,
+            value: Some(&value),
+            headers_len: 0,
+        };
         let Ok(step) = fold.step(&record, &control, Patience::Refuse, &mut contexts);
         last = match step {
-            Step::Verdict(ruling) => decode_verdict(ruling.verdict).map_err(|error| error.to_string()),
+            Step::Verdict(ruling) => {
+                decode_verdict(ruling.verdict).map_err(|error| error.to_string())
+            }
             Step::Await { .. } | Step::Halt(_) => Err("the fold stopped".to_owned()),
         };
     }

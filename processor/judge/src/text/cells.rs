@@ -36,11 +36,19 @@ pub(crate) struct Cell {
 
 impl Cell {
     pub fn is_word(self) -> bool {
-        if self.ch.is_ascii() { self.ch.is_ascii_alphanumeric() } else { self.ch.is_alphanumeric() }
+        if self.ch.is_ascii() {
+            self.ch.is_ascii_alphanumeric()
+        } else {
+            self.ch.is_alphanumeric()
+        }
     }
 
     pub fn is_letter(self) -> bool {
-        if self.ch.is_ascii() { self.ch.is_ascii_alphabetic() } else { self.ch.is_alphabetic() }
+        if self.ch.is_ascii() {
+            self.ch.is_ascii_alphabetic()
+        } else {
+            self.ch.is_alphabetic()
+        }
     }
 }
 
@@ -68,7 +76,12 @@ impl Cells {
 
     fn push(&mut self, ch: char, start: u32, end: u32, marks: u8) {
         let marks = marks | std::mem::take(&mut self.pending);
-        self.cells.push(Cell { ch, start, end, marks });
+        self.cells.push(Cell {
+            ch,
+            start,
+            end,
+            marks,
+        });
     }
 
     fn read_wide(&mut self, ch: char, start: u32, end: u32) {
@@ -91,7 +104,11 @@ impl Cells {
             if is_stacked_mark(plain) {
                 continue;
             }
-            let compatible = if plain == ch || is_composed(ch, plain) { 0 } else { FULL_WIDTH };
+            let compatible = if plain == ch || is_composed(ch, plain) {
+                0
+            } else {
+                FULL_WIDTH
+            };
             for folded in plain.to_lowercase() {
                 self.push_resolved(folded, start, end, compatible);
             }
@@ -120,9 +137,13 @@ impl Cells {
             resolved[count] = plain.to_ascii_lowercase();
             count += 1;
         }
-        let latin = resolved.get(..count).filter(|all| !all.is_empty() && all.iter().all(char::is_ascii_alphanumeric));
+        let latin = resolved
+            .get(..count)
+            .filter(|all| !all.is_empty() && all.iter().all(char::is_ascii_alphanumeric));
         match latin {
-            Some(letters) => letters.iter().for_each(|letter| self.push(*letter, start, end, marks | CONFUSABLE)),
+            Some(letters) => letters
+                .iter()
+                .for_each(|letter| self.push(*letter, start, end, marks | CONFUSABLE)),
             None => self.push(ch, start, end, marks),
         }
     }
@@ -188,7 +209,11 @@ mod tests {
         let mut cells = Cells::default();
         cells.read(text);
         for cell in &cells.cells {
-            assert!(text.is_char_boundary(cell.start as usize) && text.is_char_boundary(cell.end as usize) && cell.start < cell.end);
+            assert!(
+                text.is_char_boundary(cell.start as usize)
+                    && text.is_char_boundary(cell.end as usize)
+                    && cell.start < cell.end
+            );
         }
     }
 }

@@ -39,14 +39,28 @@ pub(crate) struct Patterns {
 impl Patterns {
     /// Adds a pattern as its author wrote it; `partial` finds it inside words too. False if nothing of it is left to match.
     pub fn add(&mut self, pattern: &str, partial: bool, meaning: Meaning) -> bool {
-        let (prefix, inner) = pattern.strip_prefix('*').map_or((partial, pattern), |rest| (true, rest));
-        let (suffix, inner) = inner.strip_suffix('*').map_or((partial, inner), |rest| (true, rest));
+        let (prefix, inner) = pattern
+            .strip_prefix('*')
+            .map_or((partial, pattern), |rest| (true, rest));
+        let (suffix, inner) = inner
+            .strip_suffix('*')
+            .map_or((partial, inner), |rest| (true, rest));
         self.cells.read(inner);
         self.views.read(&self.cells);
-        let Some(plain) = self.views.used().next().filter(|view| !view.words.is_empty()) else { return false };
+        let Some(plain) = self
+            .views
+            .used()
+            .next()
+            .filter(|view| !view.words.is_empty())
+        else {
+            return false;
+        };
         let from = usize::from(prefix);
         let to = plain.text.len() - usize::from(suffix);
-        let meanings = self.by_bytes.entry(plain.text[from..to].to_vec()).or_default();
+        let meanings = self
+            .by_bytes
+            .entry(plain.text[from..to].to_vec())
+            .or_default();
         if !meanings.contains(&meaning) {
             meanings.push(meaning);
         }
@@ -59,14 +73,25 @@ impl Patterns {
         for (bytes, meanings) in self.by_bytes {
             let whole = bytes.len() > 2 && bytes.starts_with(b" ") && bytes.ends_with(b" ");
             if whole && !bytes[1..bytes.len() - 1].contains(&b' ') {
-                words.insert(bytes[1..bytes.len() - 1].into(), meanings.into_boxed_slice());
+                words.insert(
+                    bytes[1..bytes.len() - 1].into(),
+                    meanings.into_boxed_slice(),
+                );
             } else {
                 others.push((bytes, meanings.into_boxed_slice()));
             }
         }
         let (patterns, meanings): (Vec<_>, Vec<_>) = others.into_iter().unzip();
-        let parts = if patterns.is_empty() { None } else { Some(DoubleArrayAhoCorasick::new(&patterns).map_err(|error| error.to_string())?) };
-        Ok(Matcher { words, parts, meanings })
+        let parts = if patterns.is_empty() {
+            None
+        } else {
+            Some(DoubleArrayAhoCorasick::new(&patterns).map_err(|error| error.to_string())?)
+        };
+        Ok(Matcher {
+            words,
+            parts,
+            meanings,
+        })
     }
 }
 
@@ -80,7 +105,10 @@ pub(crate) struct Matcher {
 
 impl std::fmt::Debug for Matcher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Matcher").field("words", &self.words.len()).field("parts", &self.meanings.len()).finish()
+        f.debug_struct("Matcher")
+            .field("words", &self.words.len())
+            .field("parts", &self.meanings.len())
+            .finish()
     }
 }
 
@@ -119,7 +147,9 @@ impl Matcher {
 
 impl Found {
     fn note(&mut self, view: &View, from: usize, to: usize, meanings: &[Meaning]) {
-        let Some((span, marks)) = view.trace(from, to) else { return };
+        let Some((span, marks)) = view.trace(from, to) else {
+            return;
+        };
         for meaning in meanings {
             match *meaning {
                 Meaning::Term(term) => self.hits.push(Hit { span, term, marks }),
@@ -131,11 +161,21 @@ impl Found {
 
     /// Drops what is beaten, and of equal hits keeps the one with the least undone.
     fn settle(&mut self, risk_of: impl Fn(u32) -> u8) {
-        let Found { hits, exceptions, allows } = self;
+        let Found {
+            hits,
+            exceptions,
+            allows,
+        } = self;
         if !exceptions.is_empty() || !allows.is_empty() {
             hits.retain(|hit| {
-                let excepted = exceptions.iter().any(|(term, span)| *term == hit.term && span.overlaps(hit.span));
-                let allowed = || allows.iter().any(|(risk, span)| risk_of(hit.term) <= *risk && span.overlaps(hit.span));
+                let excepted = exceptions
+                    .iter()
+                    .any(|(term, span)| *term == hit.term && span.overlaps(hit.span));
+                let allowed = || {
+                    allows
+                        .iter()
+                        .any(|(risk, span)| risk_of(hit.term) <= *risk && span.overlaps(hit.span))
+                };
                 !excepted && !allowed()
             });
         }

@@ -62,7 +62,11 @@ impl View {
 
     /// Where the bytes `from..to` of this view stand in the original, and what was undone in them.
     pub fn trace(&self, from: usize, to: usize) -> Option<(Span, u8)> {
-        let mut words = self.origin.get(from..to)?.iter().filter(|origin| origin.1 > 0);
+        let mut words = self
+            .origin
+            .get(from..to)?
+            .iter()
+            .filter(|origin| origin.1 > 0);
         let first = words.next()?;
         let (start, mut end, mut marks) = *first;
         for origin in words {
@@ -89,7 +93,9 @@ impl Views {
     /// The views that the last text gave cause for.
     pub fn used(&self) -> impl Iterator<Item = &View> {
         let all = [&self.plain, &self.leet, &self.single, &self.spaced];
-        all.into_iter().zip(self.used).filter_map(|(view, used)| used.then_some(view))
+        all.into_iter()
+            .zip(self.used)
+            .filter_map(|(view, used)| used.then_some(view))
     }
 
     pub fn read(&mut self, cells: &Cells) {
@@ -116,13 +122,19 @@ fn squeeze(cells: &[Cell], keep: usize, into: &mut Vec<Cell>) -> bool {
     let mut at = 0;
     while at < cells.len() {
         let cell = cells[at];
-        let run = cells[at..].iter().take_while(|other| other.ch == cell.ch).count();
+        let run = cells[at..]
+            .iter()
+            .take_while(|other| other.ch == cell.ch)
+            .count();
         if run < 3 || !cell.is_letter() {
             into.extend_from_slice(&cells[at..at + run]);
         } else {
             any = true;
             let kept = &cells[at..at + keep];
-            into.extend(kept.iter().map(|cell| Cell { marks: cell.marks | REPEAT, ..*cell }));
+            into.extend(kept.iter().map(|cell| Cell {
+                marks: cell.marks | REPEAT,
+                ..*cell
+            }));
             if let Some(last) = into.last_mut() {
                 last.end = cells[at + run - 1].end;
             }
@@ -163,7 +175,10 @@ fn decode_leet(cells: &[Cell], into: &mut Vec<Cell>) -> bool {
         let word = &mut into[at..at + run];
         at += run;
         // A sign at the end is punctuation.
-        let end = word.iter().rposition(|cell| cell.is_word()).map_or(0, |last| last + 1);
+        let end = word
+            .iter()
+            .rposition(|cell| cell.is_word())
+            .map_or(0, |last| last + 1);
         let word = &mut word[..end];
         let letters = word.iter().filter(|cell| cell.is_letter()).count();
         let signs = word.iter().filter(|cell| leet(cell.ch).is_some()).count();
@@ -174,7 +189,11 @@ fn decode_leet(cells: &[Cell], into: &mut Vec<Cell>) -> bool {
         }
         for cell in word {
             if let Some(letter) = leet(cell.ch) {
-                *cell = Cell { ch: letter, marks: cell.marks | LEET, ..*cell };
+                *cell = Cell {
+                    ch: letter,
+                    marks: cell.marks | LEET,
+                    ..*cell
+                };
                 any = true;
             }
         }
@@ -220,7 +239,10 @@ fn spaced_word(view: &mut View, run: &[Cell]) {
     let mut decoded = Vec::new();
     decode_leet(run, &mut decoded);
     for cell in decoded {
-        view.push(Cell { marks: cell.marks | SPACED, ..cell });
+        view.push(Cell {
+            marks: cell.marks | SPACED,
+            ..cell
+        });
     }
     view.end_word(from);
 }
@@ -233,7 +255,10 @@ mod tests {
         let (mut cells, mut views) = (Cells::default(), Views::default());
         cells.read(text);
         views.read(&cells);
-        views.used().map(|view| String::from_utf8_lossy(&view.text).trim().to_owned()).collect()
+        views
+            .used()
+            .map(|view| String::from_utf8_lossy(&view.text).trim().to_owned())
+            .collect()
     }
 
     #[test]

@@ -35,7 +35,12 @@ impl Ledger {
     /// A ledger on which everything up to `passed` is acknowledged; `verdict_end` is the offset after the newest
     /// acknowledged verdict in the verdict partition (0 = none known).
     pub fn new(passed: i64, verdict_end: i64) -> Ledger {
-        Ledger { verdicts: VecDeque::new(), dead_letters: VecDeque::new(), passed, verdict_end }
+        Ledger {
+            verdicts: VecDeque::new(),
+            dead_letters: VecDeque::new(),
+            passed,
+            verdict_end,
+        }
     }
 
     /// Notes an output of `offset` as in flight.
@@ -53,7 +58,11 @@ impl Ledger {
     pub fn acked(&mut self, kind: Kind, offset: i64, at: i64) -> Result<(), OutOfOrder> {
         let queue = self.queue(kind);
         if queue.front() != Some(&offset) {
-            return Err(OutOfOrder { kind, offset, expected: queue.front().copied() });
+            return Err(OutOfOrder {
+                kind,
+                offset,
+                expected: queue.front().copied(),
+            });
         }
         queue.pop_front();
         if kind == Kind::Verdict {
@@ -65,7 +74,9 @@ impl Ledger {
     /// V.
     pub fn acknowledged(&self) -> i64 {
         let first = |queue: &VecDeque<i64>| queue.front().map_or(i64::MAX, |offset| offset - 1);
-        self.passed.min(first(&self.verdicts)).min(first(&self.dead_letters))
+        self.passed
+            .min(first(&self.verdicts))
+            .min(first(&self.dead_letters))
     }
 
     /// The newest offset folded, or known to hold no record.

@@ -118,7 +118,11 @@ impl Live {
     /// Serialises up to `at_most` contexts of the epoch in flight; gives the batch once it is complete and V has
     /// reached its boundary (`ahead_of_v` is the seeded defect that does not wait).
     pub fn advance_epoch(&mut self, at_most: usize, ahead_of_v: bool) -> Option<Batch> {
-        if self.ready.is_none() && self.memory.epoch_in_flight() && !self.writing && self.memory.freeze(at_most) {
+        if self.ready.is_none()
+            && self.memory.epoch_in_flight()
+            && !self.writing
+            && self.memory.freeze(at_most)
+        {
             self.ready = self.memory.take_batch();
         }
         let boundary = self.ready.as_ref()?.meta.boundary;
@@ -151,7 +155,9 @@ impl Live {
 
     /// Everything judged is acknowledged and stored.
     pub fn finished(&self) -> bool {
-        self.ledger.in_flight() == 0 && self.stored == self.ledger.passed() && !self.epoch_in_flight()
+        self.ledger.in_flight() == 0
+            && self.stored == self.ledger.passed()
+            && !self.epoch_in_flight()
     }
 
     /// The offset ladder, on this process's own values.

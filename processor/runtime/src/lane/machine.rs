@@ -39,7 +39,11 @@ impl Settings {
 #[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
-    Judged { action: Action, code: Code, in_flight: usize },
+    Judged {
+        action: Action,
+        code: Code,
+        in_flight: usize,
+    },
     /// Not live, held, or already folded: the record will come again or is not ours.
     Ignored,
 }
@@ -80,7 +84,14 @@ pub struct Lane {
 
 impl Lane {
     pub fn new(settings: Settings, control: Arc<ControlLog>) -> Lane {
-        Lane { settings, control, partitions: BTreeMap::new(), revokes: Vec::new(), generation: 0, now: 0 }
+        Lane {
+            settings,
+            control,
+            partitions: BTreeMap::new(),
+            revokes: Vec::new(),
+            generation: 0,
+            now: 0,
+        }
     }
 
     // ---- group membership ------------------------------------------------------------------------------------
@@ -89,8 +100,17 @@ impl Lane {
     pub fn assigned<E: Effects>(&mut self, effects: &mut E, partitions: &[i32]) {
         for &partition in partitions {
             self.generation += 1;
-            let assignment = Assignment { partition, generation: self.generation };
-            let entry = Partition { assignment, phase: Phase::Assigned, live: None, failed_at: None, deadline: 0 };
+            let assignment = Assignment {
+                partition,
+                generation: self.generation,
+            };
+            let entry = Partition {
+                assignment,
+                phase: Phase::Assigned,
+                live: None,
+                failed_at: None,
+                deadline: 0,
+            };
             if let Some(mut old) = self.partitions.insert(partition, entry) {
                 old.close(effects);
             }
@@ -136,10 +156,20 @@ impl Lane {
     // ---- records and their acknowledgements --------------------------------------------------------------------
 
     /// Folds one record and sends its outputs.
-    pub fn record<E: Effects>(&mut self, effects: &mut E, partition: i32, record: &Record<'_>, headers: Option<&E::Headers>) -> Recorded {
-        let Some(entry) = self.partitions.get_mut(&partition) else { return Recorded::Ignored };
+    pub fn record<E: Effects>(
+        &mut self,
+        effects: &mut E,
+        partition: i32,
+        record: &Record<'_>,
+        headers: Option<&E::Headers>,
+    ) -> Recorded {
+        let Some(entry) = self.partitions.get_mut(&partition) else {
+            return Recorded::Ignored;
+        };
         let assignment = entry.assignment;
-        let (Phase::Live, Some(live)) = (&entry.phase, entry.live.as_mut()) else { return Recorded::Ignored };
+        let (Phase::Live, Some(live)) = (&entry.phase, entry.live.as_mut()) else {
+            return Recorded::Ignored;
+        };
         if live.hold.is_some() || live.seek.is_some() || record.offset < live.next {
             return Recorded::Ignored;
         }
@@ -148,12 +178,22 @@ impl Lane {
             effects.pause(partition);
             return Recorded::Ignored;
         }
-        let patience = if live.consulted == Some(record.offset) { Patience::Refuse } else { Patience::Wait };
+        let patience = if live.consulted == Some(record.offset) {
+            Patience::Refuse
+        } else {
+            Patience::Wait
+        };
         let mut contexts = MemoryOfPartition(&mut live.memory);
-        let ruling = match live.fold.step(record, &self.control, patience, &mut contexts) {
+        let ruling = match live
+            .fold
+            .step(record, &self.control, patience, &mut contexts)
+        {
             Ok(Step::Verdict(ruling)) => ruling,
             Ok(Step::Await { order }) => {
-                live.hold = Some(Hold::Order { order, offset: record.offset });
+                live.hold = Some(Hold::Order {
+                    order,
+                    offset: record.offset,
+                });
                 effects.pause(partition);
                 effects.consult(order);
                 return Recorded::Ignored;
@@ -168,14 +208,33 @@ impl Lane {
             }
         };
         let key = if ruling.key_kept { record.key } else { None };
-        let delivery = Delivery { assignment, kind: Kind::Verdict, offset: record.offset };
+        let delivery = Delivery {
+            assignment,
+            kind: Kind::Verdict,
+            offset: record.offset,
+        };
         let headers = if ruling.headers_kept { headers } else { None };
         live.ledger.sent(Kind::Verdict, record.offset);
-        let mut taken = effects.produce(Output { delivery, key, value: Some(ruling.verdict), headers, refusal: None });
+        let mut taken = effects.produce(Output {
+            delivery,
+            key,
+            value: Some(ruling.verdict),
+            headers,
+            refusal: None,
+        });
         if let (Ok(()), Some(refusal)) = (&taken, ruling.dead_letter) {
             live.ledger.sent(Kind::DeadLetter, record.offset);
-            let delivery = Delivery { kind: Kind::DeadLetter, ..delivery };
-            taken = effects.produce(Output { delivery, key, value: record.value, headers: None, refusal: Some(refusal) });
+            let delivery = Delivery {
+                kind: Kind::DeadLetter,
+                ..delivery
+            };
+            taken = effects.produce(Output {
+                delivery,
+                key,
+                value: record.value,
+                headers: None,
+                refusal: Some(refusal),
+            });
         }
         let (action, code) = (ruling.action, ruling.code);
         live.next = record.offset + 1;
@@ -187,14 +246,27 @@ impl Lane {
             live.hold = Some(Hold::InFlight);
             effects.pause(partition);
         }
-        Recorded::Judged { action, code, in_flight }
+        Recorded::Judged {
+            action,
+            code,
+            in_flight,
+        }
     }
 
     /// The consumer has delivered every record there is, all below `position` if it knows one. Offsets without a
     /// record (transaction markers) are passed by this.
-    pub fn reached_end<E: Effects>(&mut self, effects: &mut E, partition: i32, position: Option<i64>) {
-        let Some(entry) = self.partitions.get_mut(&partition) else { return };
-        let (Phase::Live, Some(live)) = (&entry.phase, entry.live.as_mut()) else { return };
+    pub fn reached_end<E: Effects>(
+        &mut self,
+        effects: &mut E,
+        partition: i32,
+        position: Option<i64>,
+    ) {
+        let Some(entry) = self.partitions.get_mut(&partition) else {
+            return;
+        };
+        let (Phase::Live, Some(live)) = (&entry.phase, entry.live.as_mut()) else {
+            return;
+        };
         if live.hold.is_some() || live.seek.is_some() {
             return;
         }
@@ -210,15 +282,26 @@ impl Lane {
 
     /// An output has been delivered; `at` is its offset in its own partition.
     pub fn acked<E: Effects>(&mut self, effects: &mut E, delivery: Delivery, at: i64) {
-        let Some(entry) = self.partitions.get_mut(&delivery.assignment.partition) else { return };
+        let Some(entry) = self.partitions.get_mut(&delivery.assignment.partition) else {
+            return;
+        };
         if entry.assignment != delivery.assignment {
             return;
         }
-        let Some(live) = entry.live.as_mut() else { return };
+        let Some(live) = entry.live.as_mut() else {
+            return;
+        };
         let outcome = live.ledger.acked(delivery.kind, delivery.offset, at);
         if let Err(error) = outcome {
-            entry.halt(effects, HaltReason::Ladder { detail: error.to_string() });
-        } else if live.hold == Some(Hold::InFlight) && live.ledger.in_flight() <= self.settings.in_flight / 2 {
+            entry.halt(
+                effects,
+                HaltReason::Ladder {
+                    detail: error.to_string(),
+                },
+            );
+        } else if live.hold == Some(Hold::InFlight)
+            && live.ledger.in_flight() <= self.settings.in_flight / 2
+        {
             live.hold = None;
             effects.resume(delivery.assignment.partition);
         }
@@ -226,7 +309,12 @@ impl Lane {
 
     /// An output will not be delivered. That producer ends; every live partition restores from S, and the one whose
     /// output failed twice at one offset halts.
-    pub fn delivery_failed<E: Effects>(&mut self, effects: &mut E, delivery: Delivery, error: &str) {
+    pub fn delivery_failed<E: Effects>(
+        &mut self,
+        effects: &mut E,
+        delivery: Delivery,
+        error: &str,
+    ) {
         // Also when the output belongs to an assignment that is over: what the producer still holds comes after it.
         let failed = delivery.assignment;
         effects.replace_producer();
@@ -236,7 +324,13 @@ impl Lane {
                 Phase::Live => {
                     if entry.assignment == failed && entry.fails_again(delivery.offset) {
                         let error = error.to_owned();
-                        entry.halt(effects, HaltReason::Delivery { offset: delivery.offset, error });
+                        entry.halt(
+                            effects,
+                            HaltReason::Delivery {
+                                offset: delivery.offset,
+                                error,
+                            },
+                        );
                     } else {
                         generation += 1;
                         entry.restore_again(effects, generation);
@@ -254,9 +348,16 @@ impl Lane {
     // ---- answers -------------------------------------------------------------------------------------------------
 
     /// The restorer is done with a partition, or says why it must halt.
-    pub fn restored<E: Effects>(&mut self, effects: &mut E, assignment: Assignment, outcome: Result<Ready, HaltReason>) {
+    pub fn restored<E: Effects>(
+        &mut self,
+        effects: &mut E,
+        assignment: Assignment,
+        outcome: Result<Ready, HaltReason>,
+    ) {
         let now = self.now;
-        let Some(entry) = self.partitions.get_mut(&assignment.partition) else { return };
+        let Some(entry) = self.partitions.get_mut(&assignment.partition) else {
+            return;
+        };
         if entry.assignment != assignment || entry.phase != Phase::Restoring {
             return;
         }
@@ -273,12 +374,22 @@ impl Lane {
     }
 
     /// The writer committed a batch, or could not.
-    pub fn written<E: Effects>(&mut self, effects: &mut E, assignment: Assignment, boundary: i64, outcome: Result<(), gavel_state::Error>) {
-        let Some(entry) = self.partitions.get_mut(&assignment.partition) else { return };
+    pub fn written<E: Effects>(
+        &mut self,
+        effects: &mut E,
+        assignment: Assignment,
+        boundary: i64,
+        outcome: Result<(), gavel_state::Error>,
+    ) {
+        let Some(entry) = self.partitions.get_mut(&assignment.partition) else {
+            return;
+        };
         if entry.assignment != assignment {
             return;
         }
-        let Some(live) = entry.live.as_mut() else { return };
+        let Some(live) = entry.live.as_mut() else {
+            return;
+        };
         match outcome {
             Ok(()) => {
                 live.written(boundary);
@@ -308,8 +419,13 @@ impl Lane {
         self.control(control);
         for entry in self.partitions.values_mut() {
             let partition = entry.assignment.partition;
-            let (Phase::Live, Some(live)) = (&entry.phase, entry.live.as_mut()) else { continue };
-            if let Some(Hold::Order { order: awaited, offset }) = live.hold
+            let (Phase::Live, Some(live)) = (&entry.phase, entry.live.as_mut()) else {
+                continue;
+            };
+            if let Some(Hold::Order {
+                order: awaited,
+                offset,
+            }) = live.hold
                 && awaited == order
             {
                 live.hold = None;
@@ -330,6 +446,16 @@ impl Lane {
         self.settle(effects);
     }
 
+    /// The partitions that take records at this moment, with the next offset of each.
+    pub fn running(&self) -> impl Iterator<Item = (i32, i64)> + '_ {
+        self.partitions.values().filter_map(|entry| {
+            let live = entry.live.as_ref().filter(|live| {
+                entry.phase == Phase::Live && live.hold.is_none() && live.seek.is_none()
+            })?;
+            Some((entry.assignment.partition, live.next))
+        })
+    }
+
     /// One line per partition, for metrics, readiness and the log.
     pub fn view(&self) -> Vec<PartitionView> {
         self.partitions.values().map(Partition::view).collect()
@@ -337,8 +463,15 @@ impl Lane {
 
     /// The store failed a partition. The first time it restores from what is on disk; a second failure at the same
     /// boundary halts it: an fsync or write error is never retried on the same handle.
-    fn store_failed<E: Effects>(&mut self, effects: &mut E, assignment: Assignment, error: &gavel_state::Error) {
-        let Some(entry) = self.partitions.get_mut(&assignment.partition) else { return };
+    fn store_failed<E: Effects>(
+        &mut self,
+        effects: &mut E,
+        assignment: Assignment,
+        error: &gavel_state::Error,
+    ) {
+        let Some(entry) = self.partitions.get_mut(&assignment.partition) else {
+            return;
+        };
         let boundary = entry.live.as_ref().map_or(-1, |live| live.stored());
         tracing::error!(partition = assignment.partition, boundary, %error, "the store failed; the partition restores from what is on disk");
         let again = entry.fails_again(boundary);
@@ -349,7 +482,13 @@ impl Lane {
             }
             Phase::Draining => entry.close(effects),
             Phase::Live | Phase::Assigned | Phase::Restoring | Phase::Closed | Phase::Halted(_) => {
-                entry.halt(effects, HaltReason::Store { boundary, error: error.to_string() });
+                entry.halt(
+                    effects,
+                    HaltReason::Store {
+                        boundary,
+                        error: error.to_string(),
+                    },
+                );
             }
         }
         self.settle(effects);
@@ -357,10 +496,14 @@ impl Lane {
 
     /// Answers every revoke whose partitions are all closed.
     fn settle<E: Effects>(&mut self, effects: &mut E) {
-        self.partitions.retain(|_, entry| entry.phase != Phase::Closed);
+        self.partitions
+            .retain(|_, entry| entry.phase != Phase::Closed);
         let held = &self.partitions;
         self.revokes.retain(|partitions| {
-            let open = partitions.iter().any(|p| held.get(p).is_some_and(|entry| entry.phase == Phase::Draining));
+            let open = partitions.iter().any(|p| {
+                held.get(p)
+                    .is_some_and(|entry| entry.phase == Phase::Draining)
+            });
             if !open {
                 effects.unassign(partitions);
             }
@@ -384,8 +527,19 @@ impl Live {
 
 impl Partition {
     fn enter(&mut self, next: Phase) {
-        assert!(self.phase.may_become(&next), "partition {}: {} -> {}", self.assignment.partition, self.phase.name(), next.name());
-        tracing::debug!(partition = self.assignment.partition, from = self.phase.name(), to = next.name(), "phase");
+        assert!(
+            self.phase.may_become(&next),
+            "partition {}: {} -> {}",
+            self.assignment.partition,
+            self.phase.name(),
+            next.name()
+        );
+        tracing::debug!(
+            partition = self.assignment.partition,
+            from = self.phase.name(),
+            to = next.name(),
+            "phase"
+        );
         self.phase = next;
     }
 
@@ -437,7 +591,9 @@ impl Partition {
             Phase::Draining => true,
             Phase::Assigned | Phase::Restoring | Phase::Closed | Phase::Halted(_) => return,
         };
-        let Some(live) = self.live.as_mut() else { return };
+        let Some(live) = self.live.as_mut() else {
+            return;
+        };
         if !draining && live.seek.is_some() {
             live.start(effects, partition);
         }
@@ -446,7 +602,11 @@ impl Partition {
         if wants || last {
             live.begin_epoch(now);
         }
-        let at_most = if draining || live.hold == Some(Hold::Memory) { usize::MAX } else { settings.freeze_per_tick };
+        let at_most = if draining || live.hold == Some(Hold::Memory) {
+            usize::MAX
+        } else {
+            settings.freeze_per_tick
+        };
         if let Some(batch) = live.advance_epoch(at_most, settings.state_ahead_of_verdicts()) {
             effects.write(self.assignment, Arc::clone(live.memory.backend()), batch);
         }
@@ -457,7 +617,10 @@ impl Partition {
         }
         if finished || (draining && now >= self.deadline) {
             if !finished {
-                tracing::warn!(partition, "given back before everything was acknowledged and stored; its next owner restores from S");
+                tracing::warn!(
+                    partition,
+                    "given back before everything was acknowledged and stored; its next owner restores from S"
+                );
             }
             self.close(effects);
         }

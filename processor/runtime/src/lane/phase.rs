@@ -107,18 +107,54 @@ impl HaltReason {
 impl fmt::Display for HaltReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            HaltReason::NotOpened => write!(f, "chat.control has no LogOpened for this partition; run `gavel topics create`, or `gavel topics adopt` for topics made elsewhere"),
-            HaltReason::LostHistory { log_start, needed } => write!(f, "the log begins at offset {log_start}, the state needs {needed}: records are gone that no checkpoint covers"),
-            HaltReason::OtherLog { stored, opened } => write!(f, "the store in the data directory belongs to log {stored}, chat.control opens log {opened}: wrong --data-dir, or the topics were made anew"),
-            HaltReason::LogTruncated { log_end, judged } => write!(f, "the log ends at offset {log_end}, yet offset {judged} has a verdict: the topic lost records"),
-            HaltReason::VerdictsTrimmed { verdict_end, known } => write!(f, "the verdict partition ends at offset {verdict_end}, the state knows of {known}: the verdict topic lost records"),
-            HaltReason::PartitionCount { opened, found } => write!(f, "the log was opened with {opened} partitions, the topic has {found}: partitions must not be added to a live topic"),
-            HaltReason::UnknownEngine { engine } => write!(f, "an activation asks for engine {engine}, which this binary does not carry: deploy a release that does"),
-            HaltReason::MissingPolicy { digest } => write!(f, "the state was made under policy {digest}, which chat.control does not hold"),
-            HaltReason::CorruptState { detail } => write!(f, "stored state cannot be read ({detail}): move the partition's directory aside, it is rebuilt from the log"),
-            HaltReason::Delivery { offset, error } => write!(f, "an output of offset {offset} could not be delivered twice: {error}"),
-            HaltReason::Store { boundary, error } => write!(f, "the state of boundary {boundary} could not be written twice: {error}"),
-            HaltReason::Ladder { detail } => write!(f, "offset ladder broken ({detail}): this is a defect, keep the data directory and report it"),
+            HaltReason::NotOpened => write!(
+                f,
+                "chat.control has no LogOpened for this partition; run `gavel topics create`, or `gavel topics adopt` for topics made elsewhere"
+            ),
+            HaltReason::LostHistory { log_start, needed } => write!(
+                f,
+                "the log begins at offset {log_start}, the state needs {needed}: records are gone that no checkpoint covers"
+            ),
+            HaltReason::OtherLog { stored, opened } => write!(
+                f,
+                "the store in the data directory belongs to log {stored}, chat.control opens log {opened}: wrong --data-dir, or the topics were made anew"
+            ),
+            HaltReason::LogTruncated { log_end, judged } => write!(
+                f,
+                "the log ends at offset {log_end}, yet offset {judged} has a verdict: the topic lost records"
+            ),
+            HaltReason::VerdictsTrimmed { verdict_end, known } => write!(
+                f,
+                "the verdict partition ends at offset {verdict_end}, the state knows of {known}: the verdict topic lost records"
+            ),
+            HaltReason::PartitionCount { opened, found } => write!(
+                f,
+                "the log was opened with {opened} partitions, the topic has {found}: partitions must not be added to a live topic"
+            ),
+            HaltReason::UnknownEngine { engine } => write!(
+                f,
+                "an activation asks for engine {engine}, which this binary does not carry: deploy a release that does"
+            ),
+            HaltReason::MissingPolicy { digest } => write!(
+                f,
+                "the state was made under policy {digest}, which chat.control does not hold"
+            ),
+            HaltReason::CorruptState { detail } => write!(
+                f,
+                "stored state cannot be read ({detail}): move the partition's directory aside, it is rebuilt from the log"
+            ),
+            HaltReason::Delivery { offset, error } => write!(
+                f,
+                "an output of offset {offset} could not be delivered twice: {error}"
+            ),
+            HaltReason::Store { boundary, error } => write!(
+                f,
+                "the state of boundary {boundary} could not be written twice: {error}"
+            ),
+            HaltReason::Ladder { detail } => write!(
+                f,
+                "offset ladder broken ({detail}): this is a defect, keep the data directory and report it"
+            ),
         }
     }
 }
@@ -126,15 +162,21 @@ impl fmt::Display for HaltReason {
 impl From<gavel_judge::HaltReason> for HaltReason {
     fn from(reason: gavel_judge::HaltReason) -> HaltReason {
         match reason {
-            gavel_judge::HaltReason::UnknownEngine { engine } => HaltReason::UnknownEngine { engine },
-            gavel_judge::HaltReason::CorruptContext { detail } => HaltReason::CorruptState { detail },
+            gavel_judge::HaltReason::UnknownEngine { engine } => {
+                HaltReason::UnknownEngine { engine }
+            }
+            gavel_judge::HaltReason::CorruptContext { detail } => {
+                HaltReason::CorruptState { detail }
+            }
         }
     }
 }
 
 impl From<gavel_judge::MissingPolicy> for HaltReason {
     fn from(missing: gavel_judge::MissingPolicy) -> HaltReason {
-        HaltReason::MissingPolicy { digest: missing.digest.to_string() }
+        HaltReason::MissingPolicy {
+            digest: missing.digest.to_string(),
+        }
     }
 }
 
@@ -144,7 +186,13 @@ mod tests {
 
     #[test]
     fn a_closed_partition_never_comes_back() {
-        for next in [Phase::Assigned, Phase::Restoring, Phase::Live, Phase::Draining, Phase::Closed] {
+        for next in [
+            Phase::Assigned,
+            Phase::Restoring,
+            Phase::Live,
+            Phase::Draining,
+            Phase::Closed,
+        ] {
             assert!(!Phase::Closed.may_become(&next));
         }
     }
@@ -153,7 +201,11 @@ mod tests {
     fn only_a_restored_partition_becomes_live() {
         let live = Phase::Live;
         assert!(Phase::Restoring.may_become(&live));
-        for phase in [Phase::Assigned, Phase::Draining, Phase::Halted(HaltReason::NotOpened)] {
+        for phase in [
+            Phase::Assigned,
+            Phase::Draining,
+            Phase::Halted(HaltReason::NotOpened),
+        ] {
             assert!(!phase.may_become(&live));
         }
     }

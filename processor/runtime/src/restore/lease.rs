@@ -21,7 +21,10 @@ impl Leases {
     /// The lease of `partition`, unless somebody holds it.
     pub fn take(&self, partition: i32) -> Option<Lease> {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        held.insert(partition).then(|| Lease { partition, leases: self.clone() })
+        held.insert(partition).then(|| Lease {
+            partition,
+            leases: self.clone(),
+        })
     }
 }
 

@@ -60,7 +60,12 @@ pub trait World {
     /// Calls `visit` with every record of `from..=to` in order.
     fn read(&mut self, from: i64, to: i64, visit: Visitor<'_>) -> Result<(), Interrupted>;
     /// Queues a dead letter.
-    fn dead_letter(&mut self, record: &Record<'_>, key_kept: bool, refusal: Refusal) -> Result<(), Interrupted>;
+    fn dead_letter(
+        &mut self,
+        record: &Record<'_>,
+        key_kept: bool,
+        refusal: Refusal,
+    ) -> Result<(), Interrupted>;
     /// Returns when every queued dead letter is acknowledged.
     fn flush(&mut self) -> Result<(), Interrupted>;
     /// Told now and then how far the fold is.
@@ -104,16 +109,28 @@ impl Contexts for MemoryOfPartition<'_> {
 }
 
 /// Restores one partition.
-pub fn restore(world: &mut dyn World, request: &Request, lease: Lease) -> Result<Ready, Interrupted> {
+pub fn restore(
+    world: &mut dyn World,
+    request: &Request,
+    lease: Lease,
+) -> Result<Ready, Interrupted> {
     let partition = request.partition;
     let control = world.control()?;
-    let opened = control.opened(partition).ok_or(Interrupted::Halt(HaltReason::NotOpened))?;
+    let opened = control
+        .opened(partition)
+        .ok_or(Interrupted::Halt(HaltReason::NotOpened))?;
     let bounds = world.bounds()?;
     if bounds.partitions != opened.partitions {
         let (opened, found) = (opened.partitions, bounds.partitions);
-        return Err(Interrupted::Halt(HaltReason::PartitionCount { opened, found }));
+        return Err(Interrupted::Halt(HaltReason::PartitionCount {
+            opened,
+            found,
+        }));
     }
-    let identity = Identity { log_id: opened.log_id.clone(), partition };
+    let identity = Identity {
+        log_id: opened.log_id.clone(),
+        partition,
+    };
     let backend = world.store(&identity)?;
     let meta = backend.meta()?;
     let stored = meta.as_ref().map_or(opened.start - 1, |meta| meta.boundary);
@@ -126,26 +143,56 @@ pub fn restore(world: &mut dyn World, request: &Request, lease: Lease) -> Result
     let judged = tail.newest.map_or(stored, |newest| newest.max(stored));
     refuse_lost_history(bounds, tail, stored, known, judged)?;
 
-    let mut fold = new_fold(&opened.log_id, partition, opened.context_complete, state, &control)?;
+    let mut fold = new_fold(
+        &opened.log_id,
+        partition,
+        opened.context_complete,
+        state,
+        &control,
+    )?;
     let mut memory = Memory::new(Arc::clone(&backend), request.context_bytes);
-    let mut catch_up = CatchUp { control, stored, verdict_end: tail.end, at: stored, silent_dead_letters: false };
+    let mut catch_up = CatchUp {
+        control,
+        stored,
+        verdict_end: tail.end,
+        at: stored,
+        silent_dead_letters: false,
+    };
     let mut from = stored + 1;
     #[cfg(feature = "seeded-bugs")]
     {
         use crate::lane::SeededBug;
         catch_up.silent_dead_letters = request.bug == Some(SeededBug::SilentDeadLetter);
-        if let (Some(SeededBug::RestartFromCommitted), Some(committed)) = (request.bug, request.committed) {
+        if let (Some(SeededBug::RestartFromCommitted), Some(committed)) =
+            (request.bug, request.committed)
+        {
             from = from.max(committed);
         }
     }
     if from <= judged {
-        world.read(from, judged, &mut |world, record| catch_up.fold(world, &mut fold, &mut memory, record, judged))?;
+        world.read(from, judged, &mut |world, record| {
+            catch_up.fold(world, &mut fold, &mut memory, record, judged)
+        })?;
     } else {
         from = judged + 1;
     }
     world.flush()?;
-    tracing::info!(partition, stored, judged, folded = judged - from + 1, "restored");
-    Ok(Ready { fold, memory, next: judged + 1, stored: catch_up.stored, verdict_end: tail.end, end: bounds.end, lease })
+    tracing::info!(
+        partition,
+        stored,
+        judged,
+        folded = judged - from + 1,
+        "restored"
+    );
+    Ok(Ready {
+        fold,
+        memory,
+        next: judged + 1,
+        stored: catch_up.stored,
+        verdict_end: tail.end,
+        end: bounds.end,
+        lease,
+    })
 }
 
 /// The silent fold of S+1..V.
@@ -158,15 +205,28 @@ struct CatchUp {
 }
 
 impl CatchUp {
-    fn fold(&mut self, world: &mut dyn World, fold: &mut Fold, memory: &mut Memory, record: &Record<'_>, to: i64) -> Result<(), Interrupted> {
+    fn fold(
+        &mut self,
+        world: &mut dyn World,
+        fold: &mut Fold,
+        memory: &mut Memory,
+        record: &Record<'_>,
+        to: i64,
+    ) -> Result<(), Interrupted> {
         if memory.pressed() {
             self.store(world, fold, memory)?;
         }
         let mut patience = Patience::Wait;
         loop {
-            let order = match fold.step(record, &self.control, patience, &mut MemoryOfPartition(memory))? {
+            let order = match fold.step(
+                record,
+                &self.control,
+                patience,
+                &mut MemoryOfPartition(memory),
+            )? {
                 Step::Verdict(ruling) => {
-                    if let Some(refusal) = ruling.dead_letter.filter(|_| !self.silent_dead_letters) {
+                    if let Some(refusal) = ruling.dead_letter.filter(|_| !self.silent_dead_letters)
+                    {
                         world.dead_letter(record, ruling.key_kept, refusal)?;
                     }
                     break;
@@ -187,10 +247,18 @@ impl CatchUp {
     }
 
     /// Writes what is dirty: everything folded here is acknowledged already, once its dead letters are.
-    fn store(&mut self, world: &mut dyn World, fold: &Fold, memory: &mut Memory) -> Result<(), Interrupted> {
+    fn store(
+        &mut self,
+        world: &mut dyn World,
+        fold: &Fold,
+        memory: &mut Memory,
+    ) -> Result<(), Interrupted> {
         world.flush()?;
         memory.begin_epoch(Meta {
-            identity: Identity { log_id: fold.log_id().to_owned(), partition: fold.partition() },
+            identity: Identity {
+                log_id: fold.log_id().to_owned(),
+                partition: fold.partition(),
+            },
             boundary: self.at,
             verdict_end: self.verdict_end,
             state: fold.state().to_bytes(),
@@ -205,23 +273,45 @@ impl CatchUp {
     }
 }
 
-fn new_fold(log_id: &str, partition: i32, complete: bool, state: PartitionState, control: &ControlLog) -> Result<Fold, Interrupted> {
+fn new_fold(
+    log_id: &str,
+    partition: i32,
+    complete: bool,
+    state: PartitionState,
+    control: &ControlLog,
+) -> Result<Fold, Interrupted> {
     let digests: Vec<Digest> = state.policies().collect();
     for digest in digests {
         // Already active, so it compiled once; what is missing shows as MissingPolicy below.
         let _compiled = control.compile(&digest);
     }
-    Fold::new(log_id, partition, complete, state, control).map_err(|error| Interrupted::Halt(error.into()))
+    Fold::new(log_id, partition, complete, state, control)
+        .map_err(|error| Interrupted::Halt(error.into()))
 }
 
 /// L <= S+1, V+1 <= H, and the verdict topic still ends where the state says at least.
-fn refuse_lost_history(bounds: LogBounds, tail: VerdictTail, stored: i64, known: i64, judged: i64) -> Result<(), Interrupted> {
+fn refuse_lost_history(
+    bounds: LogBounds,
+    tail: VerdictTail,
+    stored: i64,
+    known: i64,
+    judged: i64,
+) -> Result<(), Interrupted> {
     let reason = if bounds.start > stored + 1 {
-        HaltReason::LostHistory { log_start: bounds.start, needed: stored + 1 }
+        HaltReason::LostHistory {
+            log_start: bounds.start,
+            needed: stored + 1,
+        }
     } else if judged >= bounds.end {
-        HaltReason::LogTruncated { log_end: bounds.end, judged }
+        HaltReason::LogTruncated {
+            log_end: bounds.end,
+            judged,
+        }
     } else if tail.end < known {
-        HaltReason::VerdictsTrimmed { verdict_end: tail.end, known }
+        HaltReason::VerdictsTrimmed {
+            verdict_end: tail.end,
+            known,
+        }
     } else {
         return Ok(());
     };
@@ -229,7 +319,9 @@ fn refuse_lost_history(bounds: LogBounds, tail: VerdictTail, stored: i64, known:
 }
 
 fn corrupt(error: &dyn std::fmt::Display) -> Interrupted {
-    Interrupted::Halt(HaltReason::CorruptState { detail: error.to_string() })
+    Interrupted::Halt(HaltReason::CorruptState {
+        detail: error.to_string(),
+    })
 }
 
 impl From<gavel_state::Error> for Interrupted {

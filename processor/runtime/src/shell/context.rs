@@ -36,7 +36,12 @@ pub struct LaneContext {
 impl LaneContext {
     /// What happened since the last call.
     pub fn take(&self) -> Vec<Rebalance> {
-        std::mem::take(&mut *self.rebalances.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(
+            &mut *self
+                .rebalances
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 
     /// From here on the consumer is being closed.
@@ -45,7 +50,10 @@ impl LaneContext {
     }
 
     fn push(&self, rebalance: Rebalance) {
-        self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).push(rebalance);
+        self.rebalances
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(rebalance);
     }
 
     fn assign(consumer: &BaseConsumer<Self>, list: &mut TopicPartitionList) -> KafkaResult<()> {
@@ -72,8 +80,17 @@ impl ClientContext for LaneContext {
 }
 
 impl ConsumerContext for LaneContext {
-    fn rebalance(&self, consumer: &BaseConsumer<Self>, decision: RDKafkaRespErr, list: &mut TopicPartitionList) {
-        let partitions: Vec<i32> = list.elements().iter().map(|element| element.partition()).collect();
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        decision: RDKafkaRespErr,
+        list: &mut TopicPartitionList,
+    ) {
+        let partitions: Vec<i32> = list
+            .elements()
+            .iter()
+            .map(|element| element.partition())
+            .collect();
         if decision == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
             // An empty list is normal under cooperative-sticky, and still wants its answer.
             match Self::assign(consumer, list) {

@@ -34,7 +34,17 @@ mod tests {
     #[test]
     fn hashes_equal_those_of_the_java_client() {
         // From org.apache.kafka.common.utils.UtilsTest.
-        for (text, hash) in [("21", -973932308_i32), ("foobar", -790332482), ("a-little-bit-long-string", -985981536), ("a-little-bit-longer-string", -1486304829), ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971), ("abc", 479470107)] {
+        for (text, hash) in [
+            ("21", -973932308_i32),
+            ("foobar", -790332482),
+            ("a-little-bit-long-string", -985981536),
+            ("a-little-bit-longer-string", -1486304829),
+            (
+                "lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8",
+                -58897971,
+            ),
+            ("abc", 479470107),
+        ] {
             assert_eq!(murmur2(text.as_bytes()) as i32, hash, "{text}");
         }
     }

@@ -36,7 +36,10 @@ impl ProducerContext for Reports {
             Ok(message) => Ok(message.offset()),
             Err((error, _)) => Err(error.clone()),
         };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((slot, outcome));
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((slot, outcome));
     }
 }
 
@@ -60,7 +63,11 @@ pub struct OutputTopics {
 impl OutputTopics {
     pub fn of(topics: &crate::config::Topics) -> OutputTopics {
         let topics = topics.clone();
-        OutputTopics { messages: topics.messages, verdicts: topics.verdicts, dead_letters: topics.dead_letters }
+        OutputTopics {
+            messages: topics.messages,
+            verdicts: topics.verdicts,
+            dead_letters: topics.dead_letters,
+        }
     }
 }
 
@@ -77,21 +84,38 @@ pub struct Outbox {
 impl Outbox {
     pub fn new(config: ClientConfig, topics: OutputTopics) -> Result<Outbox, KafkaError> {
         let producer = config.create_with_context(Reports::default())?;
-        Ok(Outbox { config, topics, producer, in_flight: Vec::new(), free: Vec::new() })
+        Ok(Outbox {
+            config,
+            topics,
+            producer,
+            in_flight: Vec::new(),
+            free: Vec::new(),
+        })
     }
 
     /// Hands an output to the producer; it copies what it needs.
-    pub fn send(&mut self, output: &Output<'_, BorrowedHeaders>, stamp: i64) -> Result<(), NotTaken> {
+    pub fn send(
+        &mut self,
+        output: &Output<'_, BorrowedHeaders>,
+        stamp: i64,
+    ) -> Result<(), NotTaken> {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.in_flight.push(None);
             self.in_flight.len() - 1
         });
         let delivery = output.delivery;
         let (topic, headers) = match delivery.kind {
-            Kind::Verdict => (&self.topics.verdicts, output.headers.map(BorrowedHeaders::detach)),
-            Kind::DeadLetter => (&self.topics.dead_letters, Some(dead_letter_headers(&self.topics.messages, output))),
+            Kind::Verdict => (
+                &self.topics.verdicts,
+                output.headers.map(BorrowedHeaders::detach),
+            ),
+            Kind::DeadLetter => (
+                &self.topics.dead_letters,
+                Some(dead_letter_headers(&self.topics.messages, output)),
+            ),
         };
-        let mut record = BaseRecord::<[u8], [u8], usize>::with_opaque_to(topic, slot).partition(delivery.assignment.partition);
+        let mut record = BaseRecord::<[u8], [u8], usize>::with_opaque_to(topic, slot)
+            .partition(delivery.assignment.partition);
         record.key = output.key;
         record.payload = match delivery.kind {
             Kind::Verdict => output.value,
@@ -113,11 +137,20 @@ impl Outbox {
     /// Serves the delivery reports that are there and appends them to `into`. Never blocks.
     pub fn poll(&mut self, into: &mut Vec<Report>) {
         self.producer.poll(std::time::Duration::ZERO);
-        let mut reports = self.producer.context().0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reports = self
+            .producer
+            .context()
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         for (slot, outcome) in reports.drain(..) {
             if let Some((delivery, stamp)) = self.in_flight[slot].take() {
                 self.free.push(slot);
-                into.push(Report { delivery, stamp, outcome });
+                into.push(Report {
+                    delivery,
+                    stamp,
+                    outcome,
+                });
             }
         }
     }
@@ -154,21 +187,50 @@ pub fn dead_letter_value(value: &[u8]) -> &[u8] {
 fn dead_letter_headers(topic: &str, output: &Output<'_, BorrowedHeaders>) -> OwnedHeaders {
     let delivery = output.delivery;
     let reason = output.refusal.map_or("", |refusal| refusal.code());
-    headers_of(topic, delivery.assignment.partition, delivery.offset, reason, output.value)
+    headers_of(
+        topic,
+        delivery.assignment.partition,
+        delivery.offset,
+        reason,
+        output.value,
+    )
 }
 
 /// The headers of a dead letter.
-pub fn headers_of(topic: &str, partition: i32, offset: i64, reason: &str, value: Option<&[u8]>) -> OwnedHeaders {
+pub fn headers_of(
+    topic: &str,
+    partition: i32,
+    offset: i64,
+    reason: &str,
+    value: Option<&[u8]>,
+) -> OwnedHeaders {
     let (partition, offset) = (partition.to_string(), offset.to_string());
     let mut headers = OwnedHeaders::new()
-        .insert(Header { key: "gavel.topic", value: Some(topic) })
-        .insert(Header { key: "gavel.partition", value: Some(&partition) })
-        .insert(Header { key: "gavel.offset", value: Some(&offset) })
-        .insert(Header { key: "gavel.reason", value: Some(reason) });
+        .insert(Header {
+            key: "gavel.topic",
+            value: Some(topic),
+        })
+        .insert(Header {
+            key: "gavel.partition",
+            value: Some(&partition),
+        })
+        .insert(Header {
+            key: "gavel.offset",
+            value: Some(&offset),
+        })
+        .insert(Header {
+            key: "gavel.reason",
+            value: Some(reason),
+        });
     if let Some(value) = value.filter(|value| value.len() > DEAD_LETTER_BYTES) {
-        let sum: String = Sha256::digest(value).iter().map(|byte| format!("{byte:02x}")).collect();
-        headers = headers.insert(Header { key: "gavel.sha256", value: Some(&sum) });
+        let sum: String = Sha256::digest(value)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        headers = headers.insert(Header {
+            key: "gavel.sha256",
+            value: Some(&sum),
+        });
     }
     headers
 }
-

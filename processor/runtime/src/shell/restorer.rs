@@ -61,7 +61,10 @@ pub struct Restorers(Arc<Queue>);
 
 impl Restorers {
     /// Starts `threads` threads. They end when `stop` is called and their job is done.
-    pub fn start(threads: usize, parts: &Arc<WorldParts>) -> std::io::Result<(Restorers, Vec<std::thread::JoinHandle<()>>)> {
+    pub fn start(
+        threads: usize,
+        parts: &Arc<WorldParts>,
+    ) -> std::io::Result<(Restorers, Vec<std::thread::JoinHandle<()>>)> {
         let queue = Arc::new(Queue::default());
         let leases = Leases::default();
         let mut handles = Vec::new();
@@ -72,13 +75,22 @@ impl Restorers {
                     perform(&parts, &leases, job);
                 }
             };
-            handles.push(std::thread::Builder::new().name(format!("restorer-{index}")).spawn(work)?);
+            handles.push(
+                std::thread::Builder::new()
+                    .name(format!("restorer-{index}"))
+                    .spawn(work)?,
+            );
         }
         Ok((Restorers(queue), handles))
     }
 
     pub fn submit(&self, job: Job) {
-        self.0.jobs.lock().unwrap_or_else(PoisonError::into_inner).0.push_back(job);
+        self.0
+            .jobs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+            .push_back(job);
         self.0.arrived.notify_one();
     }
 
@@ -98,7 +110,10 @@ impl Queue {
             if jobs.1 {
                 return None;
             }
-            jobs = self.arrived.wait(jobs).unwrap_or_else(PoisonError::into_inner);
+            jobs = self
+                .arrived
+                .wait(jobs)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
@@ -113,13 +128,23 @@ fn perform(parts: &Arc<WorldParts>, leases: &Leases, job: Job) {
     };
     parts.telemetry.restore(name);
     let Some(outcome) = outcome else { return };
-    parts.telemetry.restore_seconds.observe(started.elapsed().as_secs_f64());
+    parts
+        .telemetry
+        .restore_seconds
+        .observe(started.elapsed().as_secs_f64());
     // A lane that is gone drops the partition, and with it the lease and the store.
-    let _gone = job.mail.send(Mail::Restored { assignment: job.assignment, outcome });
+    let _gone = job.mail.send(Mail::Restored {
+        assignment: job.assignment,
+        outcome,
+    });
 }
 
 /// None: cancelled.
-fn attempt_until_settled(parts: &Arc<WorldParts>, leases: &Leases, job: &Job) -> Option<Result<Ready, HaltReason>> {
+fn attempt_until_settled(
+    parts: &Arc<WorldParts>,
+    leases: &Leases,
+    job: &Job,
+) -> Option<Result<Ready, HaltReason>> {
     let partition = job.assignment.partition;
     let request = Request {
         partition,
@@ -142,7 +167,12 @@ fn attempt_until_settled(parts: &Arc<WorldParts>, leases: &Leases, job: &Job) ->
             Err(Interrupted::Cancelled) => return None,
             Err(Interrupted::Retry(error)) => {
                 parts.telemetry.restore("retried");
-                tracing::warn!(partition, error, retry_in_ms = u64::try_from(pause.as_millis()).unwrap_or(0), "restore failed; it is tried again");
+                tracing::warn!(
+                    partition,
+                    error,
+                    retry_in_ms = u64::try_from(pause.as_millis()).unwrap_or(0),
+                    "restore failed; it is tried again"
+                );
                 job.cancel.sleep(pause);
                 pause = (pause * 2).min(RETRY_MOST);
             }

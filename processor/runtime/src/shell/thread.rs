@@ -9,7 +9,9 @@ use super::outbox::{Outbox, OutputTopics, Report};
 use super::restorer::{Cancel, Job, Restorers};
 use crate::control::ControlFollower;
 use crate::kafka::header_bytes;
-use crate::lane::{Assignment, Effects, HaltReason, Lane, NotTaken, Output, Ready, Recorded, SeekLater, Settings};
+use crate::lane::{
+    Assignment, Effects, HaltReason, Lane, NotTaken, Output, Ready, Recorded, SeekLater, Settings,
+};
 use crate::telemetry::Telemetry;
 use gavel_judge::{ControlLog, Record, Timestamp};
 use gavel_state::{Backend, Batch, Writer};
@@ -30,14 +32,26 @@ const IDLE: Duration = Duration::from_millis(5);
 const SEEK: Duration = Duration::from_millis(500);
 /// How often the lane tells telemetry what it holds, takes a new control log, and asks for positions.
 const REPORT: Duration = Duration::from_millis(250);
+/// What holds a lane up for longer is worth a line.
+const SLOW: Duration = Duration::from_millis(50);
 /// One in so many acknowledgements is measured.
 const SAMPLE: i64 = 16;
 
 /// What the lane is told from outside.
 pub enum Mail {
-    Restored { assignment: Assignment, outcome: Result<Ready, HaltReason> },
-    Written { assignment: Assignment, boundary: i64, outcome: Result<(), gavel_state::Error> },
-    Consulted { control: Arc<ControlLog>, order: i64 },
+    Restored {
+        assignment: Assignment,
+        outcome: Result<Ready, HaltReason>,
+    },
+    Written {
+        assignment: Assignment,
+        boundary: i64,
+        outcome: Result<(), gavel_state::Error>,
+    },
+    Consulted {
+        control: Arc<ControlLog>,
+        order: i64,
+    },
     /// Finish and leave the group.
     Stop,
 }
@@ -111,6 +125,8 @@ struct Shell<'c> {
     /// Timestamp of the record at hand.
     stamp: i64,
     stopping: bool,
+    /// A rebalance has been answered since the fetcher was last woken.
+    resumed: bool,
     failed: Option<String>,
 }
 
@@ -127,7 +143,8 @@ impl Shell<'_> {
     fn check(&mut self, what: &str, answer: Result<(), KafkaError>) {
         if let Err(error) = answer {
             tracing::error!(what, %error, "the consumer refused");
-            self.failed.get_or_insert_with(|| format!("{what}: {error}"));
+            self.failed
+                .get_or_insert_with(|| format!("{what}: {error}"));
         }
     }
 
@@ -137,7 +154,9 @@ impl Shell<'_> {
         }
         let mut list = TopicPartitionList::new();
         for (partition, next) in self.commits.drain(..) {
-            if let Err(error) = list.add_partition_offset(&self.topic, partition, Offset::Offset(next)) {
+            if let Err(error) =
+                list.add_partition_offset(&self.topic, partition, Offset::Offset(next))
+            {
                 tracing::debug!(partition, next, %error, "not a committable offset");
             }
         }
@@ -164,10 +183,18 @@ impl Effects for Shell<'_> {
 
     fn seek(&mut self, partition: i32, offset: i64) -> Result<(), SeekLater> {
         let mut list = TopicPartitionList::new();
-        list.add_partition_offset(&self.topic, partition, Offset::Offset(offset)).map_err(|_| SeekLater)?;
-        let answer = self.consumer.seek_partitions(list, SEEK).map_err(|error| error.to_string()).and_then(|list| {
-            list.elements().iter().try_for_each(|element| element.error()).map_err(|error| error.to_string())
-        });
+        list.add_partition_offset(&self.topic, partition, Offset::Offset(offset))
+            .map_err(|_| SeekLater)?;
+        let answer = self
+            .consumer
+            .seek_partitions(list, SEEK)
+            .map_err(|error| error.to_string())
+            .and_then(|list| {
+                list.elements()
+                    .iter()
+                    .try_for_each(|element| element.error())
+                    .map_err(|error| error.to_string())
+            });
         answer.map_err(|error| {
             tracing::debug!(partition, offset, error, "seek postponed");
             SeekLater
@@ -180,11 +207,19 @@ impl Effects for Shell<'_> {
     }
 
     fn write(&mut self, assignment: Assignment, backend: Arc<dyn Backend>, batch: Batch) {
-        let (mail, telemetry, boundary) = (self.mail.clone(), Arc::clone(&self.telemetry), batch.meta.boundary);
+        let (mail, telemetry, boundary) = (
+            self.mail.clone(),
+            Arc::clone(&self.telemetry),
+            batch.meta.boundary,
+        );
         self.writer.submit(backend, batch, move |outcome| {
             telemetry.epoch(outcome.is_ok());
             // A lane that is gone does not need to know.
-            let _gone = mail.send(Mail::Written { assignment, boundary, outcome });
+            let _gone = mail.send(Mail::Written {
+                assignment,
+                boundary,
+                outcome,
+            });
         });
     }
 
@@ -194,45 +229,67 @@ impl Effects for Shell<'_> {
 
     fn unassign(&mut self, partitions: &[i32]) {
         self.send_commits();
+        self.resumed = true;
         if !self.stopping {
-            let answer = self.consumer.incremental_unassign(&self.list(partitions.iter().copied()));
+            let answer = self
+                .consumer
+                .incremental_unassign(&self.list(partitions.iter().copied()));
             self.check("incremental_unassign", answer);
         }
     }
 
     fn restore(&mut self, assignment: Assignment) {
         let cancel = Cancel::default();
-        self.cancels.insert(assignment.partition, (assignment, cancel.clone()));
-        self.restorers.submit(Job { assignment, cancel, mail: self.mail.clone() });
+        self.cancels
+            .insert(assignment.partition, (assignment, cancel.clone()));
+        self.restorers.submit(Job {
+            assignment,
+            cancel,
+            mail: self.mail.clone(),
+        });
     }
 
     fn cancel_restore(&mut self, assignment: Assignment) {
-        if let Some((_, cancel)) = self.cancels.remove(&assignment.partition).filter(|(of, _)| *of == assignment) {
+        if let Some((_, cancel)) = self
+            .cancels
+            .remove(&assignment.partition)
+            .filter(|(of, _)| *of == assignment)
+        {
             cancel.cancel();
         }
     }
 
     fn consult(&mut self, order: i64) {
         let mail = self.mail.clone();
-        self.control.consult(order, Box::new(move |control| {
-            let _gone = mail.send(Mail::Consulted { control, order });
-        }));
+        self.control.consult(
+            order,
+            Box::new(move |control| {
+                let _gone = mail.send(Mail::Consulted { control, order });
+            }),
+        );
     }
 
     fn replace_producer(&mut self) {
         self.telemetry.producers_replaced.inc();
         if let Err(error) = self.outbox.replace() {
-            self.failed.get_or_insert_with(|| format!("a new producer: {error}"));
+            self.failed
+                .get_or_insert_with(|| format!("a new producer: {error}"));
         }
     }
 
     fn halted(&mut self, partition: i32, reason: &HaltReason) {
-        tracing::error!(partition, code = reason.code(), runbook = format!("docs/runbooks.md#{}", reason.code()), "partition halted: {reason}");
+        tracing::error!(
+            partition,
+            code = reason.code(),
+            runbook = format!("docs/runbooks.md#{}", reason.code()),
+            "partition halted: {reason}"
+        );
     }
 }
 
 fn run(parts: LaneParts, mail: Sender<Mail>, mailbox: &Receiver<Mail>) -> Result<(), Error> {
-    let consumer: BaseConsumer<LaneContext> = parts.consumer.create_with_context(LaneContext::default())?;
+    let consumer: BaseConsumer<LaneContext> =
+        parts.consumer.create_with_context(LaneContext::default())?;
     consumer.subscribe(&[&parts.topics.messages])?;
     let outbox = Outbox::new(parts.producer, parts.topics.clone())?;
     let shell = Shell {
@@ -248,6 +305,7 @@ fn run(parts: LaneParts, mail: Sender<Mail>, mailbox: &Receiver<Mail>) -> Result
         commits: Vec::new(),
         stamp: 0,
         stopping: false,
+        resumed: false,
         failed: None,
     };
     // Two partitions' worth in flight: above it the lane waits a millisecond for reports before it reads on.
@@ -288,15 +346,23 @@ struct Loop<'c> {
 impl Loop<'_> {
     fn run(&mut self, mailbox: &Receiver<Mail>) -> Result<(), Error> {
         loop {
+            let mut watch = Watch::start(self.index);
             while let Ok(mail) = mailbox.try_recv() {
                 self.receive(mail);
             }
+            watch.lap("mail");
             self.rebalance()?;
+            watch.lap("rebalance");
             self.acknowledge();
+            watch.lap("acknowledgements");
             let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
             self.lane.tick(&mut self.shell, now);
+            watch.lap("tick");
             self.shell.send_commits();
+            self.wake_fetcher();
+            watch.lap("commit");
             self.report();
+            watch.lap("report");
             if let Some(reason) = self.shell.failed.take() {
                 return Err(Error::Fatal(reason));
             }
@@ -304,14 +370,22 @@ impl Loop<'_> {
                 return Ok(());
             }
             self.consume()?;
+            watch.lap("consume");
         }
     }
 
     fn receive(&mut self, mail: Mail) {
         let (lane, shell) = (&mut self.lane, &mut self.shell);
         match mail {
-            Mail::Restored { assignment, outcome } => lane.restored(shell, assignment, outcome),
-            Mail::Written { assignment, boundary, outcome } => lane.written(shell, assignment, boundary, outcome),
+            Mail::Restored {
+                assignment,
+                outcome,
+            } => lane.restored(shell, assignment, outcome),
+            Mail::Written {
+                assignment,
+                boundary,
+                outcome,
+            } => lane.written(shell, assignment, boundary, outcome),
             Mail::Consulted { control, order } => lane.consulted(shell, control, order),
             Mail::Stop => {
                 shell.stopping = true;
@@ -323,6 +397,7 @@ impl Loop<'_> {
     fn rebalance(&mut self) -> Result<(), Error> {
         for rebalance in self.shell.consumer.context().take() {
             self.joined = true;
+            self.shell.resumed = true;
             match rebalance {
                 Rebalance::Assigned(partitions) => {
                     tracing::info!(lane = self.index, ?partitions, "assigned");
@@ -338,7 +413,11 @@ impl Loop<'_> {
                     self.lane.revoked(&mut self.shell, &partitions);
                 }
                 Rebalance::Lost(partitions) => {
-                    tracing::warn!(lane = self.index, ?partitions, "lost: another member judges them already");
+                    tracing::warn!(
+                        lane = self.index,
+                        ?partitions,
+                        "lost: another member judges them already"
+                    );
                     self.shell.telemetry.rebalance("lost");
                     self.lane.lost(&mut self.shell, &partitions);
                 }
@@ -357,14 +436,19 @@ impl Loop<'_> {
             match report.outcome {
                 Ok(at) => {
                     if report.delivery.offset % SAMPLE == 0 && report.stamp > 0 {
-                        self.shell.telemetry.verdict_delay.observe((wall - report.stamp).max(0) as f64 / 1000.0);
+                        self.shell
+                            .telemetry
+                            .verdict_delay
+                            .observe((wall - report.stamp).max(0) as f64 / 1000.0);
                     }
                     self.lane.acked(&mut self.shell, report.delivery, at);
                 }
                 Err(error) => {
-                    let (partition, offset) = (report.delivery.assignment.partition, report.delivery.offset);
+                    let (partition, offset) =
+                        (report.delivery.assignment.partition, report.delivery.offset);
                     tracing::error!(partition, offset, %error, "an output was not delivered; this lane's partitions restore with a new producer");
-                    self.lane.delivery_failed(&mut self.shell, report.delivery, &error.to_string());
+                    self.lane
+                        .delivery_failed(&mut self.shell, report.delivery, &error.to_string());
                     // The rest are reports of the producer that has just ended.
                     break;
                 }
@@ -388,7 +472,9 @@ impl Loop<'_> {
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     self.ended.insert(partition);
                 }
-                Some(Err(KafkaError::MessageConsumptionFatal(error))) => return Err(Error::Fatal(error.to_string())),
+                Some(Err(KafkaError::MessageConsumptionFatal(error))) => {
+                    return Err(Error::Fatal(error.to_string()));
+                }
                 Some(Err(error)) => tracing::warn!(lane = self.index, %error, "consumer"),
             }
             wait = Duration::ZERO;
@@ -398,15 +484,47 @@ impl Loop<'_> {
 
     fn judge(&mut self, message: &BorrowedMessage<'_>) {
         let record = record_of(message);
-        self.shell.stamp = if let Timestamp::LogAppend(at) = record.timestamp { at } else { 0 };
-        match self.lane.record(&mut self.shell, message.partition(), &record, message.headers()) {
+        self.shell.stamp = if let Timestamp::LogAppend(at) = record.timestamp {
+            at
+        } else {
+            0
+        };
+        match self.lane.record(
+            &mut self.shell,
+            message.partition(),
+            &record,
+            message.headers(),
+        ) {
             Recorded::Judged { action, code, .. } => {
                 self.shell.telemetry.judged(action, code);
-                if record.key.is_some_and(|key| murmur2::partition_of(key, self.partitions) != message.partition()) {
+                if record.key.is_some_and(|key| {
+                    murmur2::partition_of(key, self.partitions) != message.partition()
+                }) {
                     self.shell.telemetry.misrouted.inc();
                 }
             }
             Recorded::Ignored => {}
+        }
+    }
+
+    /// librdkafka pauses every partition of a consumer from the moment a rebalance arrives until it is answered, and when it resumes
+    /// them its fetching thread may sleep on for half a second. A seek to where they stand wakes it.
+    fn wake_fetcher(&mut self) {
+        if !std::mem::take(&mut self.shell.resumed) || self.shell.stopping {
+            return;
+        }
+        let mut list = TopicPartitionList::new();
+        for (partition, next) in self.lane.running() {
+            if let Err(error) =
+                list.add_partition_offset(&self.shell.topic, partition, Offset::Offset(next))
+            {
+                tracing::debug!(partition, next, %error, "not an offset to seek");
+            }
+        }
+        if list.count() > 0
+            && let Err(error) = self.shell.consumer.seek_partitions(list, SEEK)
+        {
+            tracing::debug!(%error, "the fetcher wakes by itself");
         }
     }
 
@@ -423,13 +541,49 @@ impl Loop<'_> {
                 if !self.ended.contains(&element.partition()) {
                     continue;
                 }
-                let position = if let Offset::Offset(at) = element.offset() { Some(at) } else { None };
-                self.lane.reached_end(&mut self.shell, element.partition(), position);
+                let position = if let Offset::Offset(at) = element.offset() {
+                    Some(at)
+                } else {
+                    None
+                };
+                self.lane
+                    .reached_end(&mut self.shell, element.partition(), position);
             }
             self.ended.clear();
         }
         self.lane.control(self.shell.control.snapshot());
-        self.shell.telemetry.lane(self.index, self.joined, self.lane.view());
+        self.shell
+            .telemetry
+            .lane(self.index, self.joined, self.lane.view());
+    }
+}
+
+/// Says which part of the loop took long: every partition of the lane waited for it.
+struct Watch {
+    lane: usize,
+    since: Instant,
+}
+
+impl Watch {
+    fn start(lane: usize) -> Watch {
+        Watch {
+            lane,
+            since: Instant::now(),
+        }
+    }
+
+    fn lap(&mut self, part: &str) {
+        let now = Instant::now();
+        let took = now.duration_since(self.since);
+        if took > SLOW {
+            tracing::warn!(
+                lane = self.lane,
+                part,
+                ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+                "the lane was held up"
+            );
+        }
+        self.since = now;
     }
 }
 
@@ -441,9 +595,19 @@ pub fn record_of<'a>(message: &'a BorrowedMessage<'_>) -> Record<'a> {
         rdkafka::Timestamp::LogAppendTime(at) => Timestamp::LogAppend(at),
     };
     let headers_len = message.headers().map_or(0, |_| header_bytes(message));
-    Record { offset: message.offset(), timestamp, key: message.key(), value: message.payload(), headers_len }
+    Record {
+        offset: message.offset(),
+        timestamp,
+        key: message.key(),
+        value: message.payload(),
+        headers_len,
+    }
 }
 
 fn wall_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| {
+            i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+        })
 }

@@ -49,11 +49,22 @@ pub struct KafkaWorld {
 impl KafkaWorld {
     pub fn new(parts: Arc<WorldParts>, partition: i32, cancel: Cancel) -> KafkaWorld {
         let now = Instant::now();
-        KafkaWorld { parts, partition, cancel, outbox: None, started: now, told: now }
+        KafkaWorld {
+            parts,
+            partition,
+            cancel,
+            outbox: None,
+            started: now,
+            told: now,
+        }
     }
 
     fn wanted(&self) -> Result<(), Interrupted> {
-        if self.cancel.is_cancelled() { Err(Interrupted::Cancelled) } else { Ok(()) }
+        if self.cancel.is_cancelled() {
+            Err(Interrupted::Cancelled)
+        } else {
+            Ok(())
+        }
     }
 
     fn reader(&self, topic: &str) -> Result<LogReader, Interrupted> {
@@ -62,11 +73,18 @@ impl KafkaWorld {
 
     /// Serves delivery reports; a failed one ends this attempt and its producer.
     fn poll_outbox(&mut self) -> Result<(), Interrupted> {
-        let Some(outbox) = self.outbox.as_mut() else { return Ok(()) };
+        let Some(outbox) = self.outbox.as_mut() else {
+            return Ok(());
+        };
         let mut reports: Vec<Report> = Vec::new();
         outbox.poll(&mut reports);
         for report in reports {
-            report.outcome.map_err(|error| Interrupted::Retry(format!("dead letter of offset {}: {error}", report.delivery.offset)))?;
+            report.outcome.map_err(|error| {
+                Interrupted::Retry(format!(
+                    "dead letter of offset {}: {error}",
+                    report.delivery.offset
+                ))
+            })?;
         }
         Ok(())
     }
@@ -76,7 +94,10 @@ impl World for KafkaWorld {
     fn control(&mut self) -> Result<Arc<ControlLog>, Interrupted> {
         // No order has this number: the question is only for the end.
         let (answered, answer) = mpsc::sync_channel(1);
-        self.parts.control.consult(i64::MAX, Box::new(move |control| drop(answered.send(control))));
+        self.parts.control.consult(
+            i64::MAX,
+            Box::new(move |control| drop(answered.send(control))),
+        );
         loop {
             self.wanted()?;
             match answer.recv_timeout(LOOK) {
@@ -91,7 +112,11 @@ impl World for KafkaWorld {
         let messages = &self.parts.config.topics.messages;
         let layout = Cluster::with_patience(&self.parts.config, PATIENCE)?.require(messages)?;
         let bounds = self.reader(messages)?.bounds()?;
-        Ok(LogBounds { start: bounds.start, end: bounds.end, partitions: layout.partitions })
+        Ok(LogBounds {
+            start: bounds.start,
+            end: bounds.end,
+            partitions: layout.partitions,
+        })
     }
 
     fn store(&mut self, identity: &Identity) -> Result<Arc<dyn Backend>, Interrupted> {
@@ -115,7 +140,10 @@ impl World for KafkaWorld {
         let mut reader = self.reader(&self.parts.config.topics.verdicts)?;
         let bounds = reader.bounds()?;
         let depth = i64::try_from(self.parts.config.run.tail_scan).unwrap_or(i64::MAX);
-        let mut tail = VerdictTail { newest: None, end: bounds.end };
+        let mut tail = VerdictTail {
+            newest: None,
+            end: bounds.end,
+        };
         reader.start(bounds.end.saturating_sub(depth).max(bounds.start));
         while let Some(message) = reader.read_to(bounds.end)? {
             let identity = rdkafka::Message::payload(&message).map(peek_verdict_identity);
@@ -140,20 +168,43 @@ impl World for KafkaWorld {
         Ok(())
     }
 
-    fn dead_letter(&mut self, record: &Record<'_>, key_kept: bool, refusal: Refusal) -> Result<(), Interrupted> {
+    fn dead_letter(
+        &mut self,
+        record: &Record<'_>,
+        key_kept: bool,
+        refusal: Refusal,
+    ) -> Result<(), Interrupted> {
         let outbox = match &mut self.outbox {
             Some(outbox) => outbox,
             empty => {
                 let topics = OutputTopics::of(&self.parts.config.topics);
-                empty.insert(Outbox::new(producer_config(&self.parts.config), topics).map_err(|error| Interrupted::Retry(error.to_string()))?)
+                empty.insert(
+                    Outbox::new(producer_config(&self.parts.config), topics)
+                        .map_err(|error| Interrupted::Retry(error.to_string()))?,
+                )
             }
         };
-        let assignment = Assignment { partition: self.partition, generation: 0 };
-        let delivery = Delivery { assignment, kind: Kind::DeadLetter, offset: record.offset };
+        let assignment = Assignment {
+            partition: self.partition,
+            generation: 0,
+        };
+        let delivery = Delivery {
+            assignment,
+            kind: Kind::DeadLetter,
+            offset: record.offset,
+        };
         let key = if key_kept { record.key } else { None };
-        let output = Output { delivery, key, value: record.value, headers: None, refusal: Some(refusal) };
+        let output = Output {
+            delivery,
+            key,
+            value: record.value,
+            headers: None,
+            refusal: Some(refusal),
+        };
         self.parts.telemetry.dead_letter(refusal.code());
-        outbox.send(&output, 0).map_err(|error| Interrupted::Retry(error.to_string()))
+        outbox
+            .send(&output, 0)
+            .map_err(|error| Interrupted::Retry(error.to_string()))
     }
 
     fn flush(&mut self) -> Result<(), Interrupted> {
@@ -181,9 +232,12 @@ pub fn partition_dir(data_dir: &Path, partition: i32) -> PathBuf {
 
 /// Moves a broken store aside; nothing is deleted.
 fn quarantine(dir: &Path) -> Result<PathBuf, Interrupted> {
-    let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    let at = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis());
     let aside = dir.with_extension(format!("corrupt-{at}"));
-    std::fs::rename(dir, &aside).map_err(|error| Interrupted::Retry(format!("set {} aside: {error}", dir.display())))?;
+    std::fs::rename(dir, &aside)
+        .map_err(|error| Interrupted::Retry(format!("set {} aside: {error}", dir.display())))?;
     Ok(aside)
 }
 

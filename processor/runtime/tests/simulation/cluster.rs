@@ -26,7 +26,11 @@ impl Rng {
     }
 
     pub fn pick<'a, T>(&mut self, items: &'a [T]) -> Option<&'a T> {
-        if items.is_empty() { None } else { Some(&items[self.below(items.len())]) }
+        if items.is_empty() {
+            None
+        } else {
+            Some(&items[self.below(items.len())])
+        }
     }
 }
 
@@ -82,7 +86,10 @@ pub struct Cluster {
 
 impl Cluster {
     pub fn new(partitions: i32) -> Cluster {
-        let mut cluster = Cluster { now: 1_700_000_000_000, ..Cluster::default() };
+        let mut cluster = Cluster {
+            now: 1_700_000_000_000,
+            ..Cluster::default()
+        };
         for partition in 0..partitions {
             cluster.messages.insert(partition, Topic::default());
             cluster.verdicts.insert(partition, Vec::new());
@@ -95,14 +102,22 @@ impl Cluster {
         let at = self.now;
         let topic = self.messages.get_mut(&partition).expect("partition exists");
         let offset = topic.end;
-        topic.records.push(LogRecord { offset, at, key, value });
+        topic.records.push(LogRecord {
+            offset,
+            at,
+            key,
+            value,
+        });
         topic.end += 1;
         offset
     }
 
     /// Leaves a hole in the offsets, as a transaction marker does.
     pub fn append_hole(&mut self, partition: i32) {
-        self.messages.get_mut(&partition).expect("partition exists").end += 1;
+        self.messages
+            .get_mut(&partition)
+            .expect("partition exists")
+            .end += 1;
     }
 
     /// Appends an order and gives its number.

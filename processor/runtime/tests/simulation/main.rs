@@ -49,13 +49,21 @@ impl Simulation {
     fn new(seed: u64, bug: Option<SeededBug>) -> Simulation {
         let mut cluster = Cluster::new(PARTITIONS);
         let workload = Workload::new(&mut cluster);
-        let mut processes: Vec<Process> = (0..PROCESSES).map(|_| Process::start(&cluster, bug)).collect();
+        let mut processes: Vec<Process> = (0..PROCESSES)
+            .map(|_| Process::start(&cluster, bug))
+            .collect();
         for partition in 0..PARTITIONS {
             let owner = partition as usize % PROCESSES;
             cluster.owner.insert(partition, owner);
             processes[owner].assign(partition);
         }
-        Simulation { cluster, processes, rng: Rng(seed), workload, moves: BTreeMap::new() }
+        Simulation {
+            cluster,
+            processes,
+            rng: Rng(seed),
+            workload,
+            moves: BTreeMap::new(),
+        }
     }
 
     fn run(mut self) -> Result<Tally, String> {
@@ -78,11 +86,15 @@ impl Simulation {
     }
 
     fn running(&self) -> Vec<usize> {
-        (0..PROCESSES).filter(|index| !self.processes[*index].zombie).collect()
+        (0..PROCESSES)
+            .filter(|index| !self.processes[*index].zombie)
+            .collect()
     }
 
     fn step(&mut self, faults: bool) {
-        let Some(&index) = self.rng.pick(&self.running()) else { return };
+        let Some(&index) = self.rng.pick(&self.running()) else {
+            return;
+        };
         self.processes[index].step(&mut self.cluster, &mut self.rng, faults);
         for partition in std::mem::take(&mut self.processes[index].io.unassigned) {
             let target = self.moves.remove(&partition).unwrap_or(index);
@@ -92,13 +104,22 @@ impl Simulation {
 
     fn give(&mut self, partition: i32, to: usize) {
         let running = self.running();
-        let to = if running.contains(&to) { to } else { *self.rng.pick(&running).unwrap_or(&to) };
+        let to = if running.contains(&to) {
+            to
+        } else {
+            *self.rng.pick(&running).unwrap_or(&to)
+        };
         self.cluster.owner.insert(partition, to);
         self.processes[to].assign(partition);
     }
 
     fn owned(&self, index: usize) -> Vec<i32> {
-        self.cluster.owner.iter().filter(|(_, owner)| **owner == index).map(|(partition, _)| *partition).collect()
+        self.cluster
+            .owner
+            .iter()
+            .filter(|(_, owner)| **owner == index)
+            .map(|(partition, _)| *partition)
+            .collect()
     }
 
     fn move_one(&mut self) -> bool {
@@ -134,7 +155,9 @@ impl Simulation {
         if running.len() < 2 {
             return false;
         }
-        let Some(&index) = self.rng.pick(&running) else { return false };
+        let Some(&index) = self.rng.pick(&running) else {
+            return false;
+        };
         self.processes[index].zombie = true;
         for partition in self.owned(index) {
             self.moves.remove(&partition);
@@ -146,7 +169,9 @@ impl Simulation {
 
     /// A zombie goes on for a while as if nothing had happened, until the group tells it.
     fn wake(&mut self) {
-        let Some(index) = (0..PROCESSES).find(|index| self.processes[*index].zombie) else { return };
+        let Some(index) = (0..PROCESSES).find(|index| self.processes[*index].zombie) else {
+            return;
+        };
         let committed = self.cluster.committed.clone();
         let process = &mut self.processes[index];
         for _ in 0..self.rng.below(30) {
@@ -173,17 +198,32 @@ impl Simulation {
         }
         for _ in 0..HEALING_STEPS {
             self.step(false);
-            if let Some((partition, reason)) = self.processes.iter().flat_map(|process| &process.io.halted).find(|(_, reason)| is_defect(reason)) {
+            if let Some((partition, reason)) = self
+                .processes
+                .iter()
+                .flat_map(|process| &process.io.halted)
+                .find(|(_, reason)| is_defect(reason))
+            {
                 return Err(format!("partition {partition} halted: {reason}"));
             }
             self.unhalt();
-            let settled = self.processes.iter().all(|process| process.settled(&self.cluster)) && self.moves.is_empty();
+            let settled = self
+                .processes
+                .iter()
+                .all(|process| process.settled(&self.cluster))
+                && self.moves.is_empty();
             if settled {
                 return Ok(());
             }
         }
-        let views: Vec<_> = self.processes.iter().map(|process| process.lane.view()).collect();
-        Err(format!("not settled after {HEALING_STEPS} steps: {views:?}"))
+        let views: Vec<_> = self
+            .processes
+            .iter()
+            .map(|process| process.lane.view())
+            .collect();
+        Err(format!(
+            "not settled after {HEALING_STEPS} steps: {views:?}"
+        ))
     }
 
     /// The same simulated failure twice at one place halts a partition, as it should; its operator restarts it.
@@ -202,19 +242,39 @@ impl Simulation {
     fn check(&self, tally: &mut Tally) -> Result<(), String> {
         for partition in 0..PARTITIONS {
             let reference = Reference::fold(&self.cluster, partition);
-            check_outputs("verdict", partition, &self.cluster.verdicts[&partition], &reference.verdicts, tally)?;
+            check_outputs(
+                "verdict",
+                partition,
+                &self.cluster.verdicts[&partition],
+                &reference.verdicts,
+                tally,
+            )?;
             check_order(partition, &self.cluster.verdicts[&partition])?;
-            check_outputs("dead letter", partition, &self.cluster.dead_letters[&partition], &reference.dead_letters, tally)?;
+            check_outputs(
+                "dead letter",
+                partition,
+                &self.cluster.dead_letters[&partition],
+                &reference.dead_letters,
+                tally,
+            )?;
             tally.records += reference.verdicts.len();
             tally.refused += reference.dead_letters.len();
             let owner = &self.processes[self.cluster.owner[&partition]];
-            let store = owner.store(partition).ok_or(format!("partition {partition} has no store"))?;
-            let found = digest_of(store.as_ref()).map_err(|error| format!("partition {partition}: {error}"))?;
+            let store = owner
+                .store(partition)
+                .ok_or(format!("partition {partition} has no store"))?;
+            let found = digest_of(store.as_ref())
+                .map_err(|error| format!("partition {partition}: {error}"))?;
             if found != reference.digest {
-                return Err(format!("partition {partition}: the state differs from that of a straight fold"));
+                return Err(format!(
+                    "partition {partition}: the state differs from that of a straight fold"
+                ));
             }
             for byte in found {
-                tally.fingerprint = tally.fingerprint.wrapping_mul(31).wrapping_add(u64::from(byte));
+                tally.fingerprint = tally
+                    .fingerprint
+                    .wrapping_mul(31)
+                    .wrapping_add(u64::from(byte));
             }
         }
         Ok(())
@@ -222,20 +282,34 @@ impl Simulation {
 }
 
 fn is_defect(reason: &HaltReason) -> bool {
-    !matches!(reason, HaltReason::Delivery { .. } | HaltReason::Store { .. })
+    !matches!(
+        reason,
+        HaltReason::Delivery { .. } | HaltReason::Store { .. }
+    )
 }
 
 /// Every expected output is there, every copy has its bytes, and there is nothing else.
-fn check_outputs(what: &str, partition: i32, found: &[Appended], expected: &BTreeMap<i64, Appended>, tally: &mut Tally) -> Result<(), String> {
+fn check_outputs(
+    what: &str,
+    partition: i32,
+    found: &[Appended],
+    expected: &BTreeMap<i64, Appended>,
+    tally: &mut Tally,
+) -> Result<(), String> {
     let mut seen: BTreeMap<i64, usize> = BTreeMap::new();
     for output in found {
         if expected.get(&output.source_offset) != Some(output) {
-            return Err(format!("partition {partition}: {what} of offset {} differs from that of a straight fold", output.source_offset));
+            return Err(format!(
+                "partition {partition}: {what} of offset {} differs from that of a straight fold",
+                output.source_offset
+            ));
         }
         *seen.entry(output.source_offset).or_default() += 1;
     }
     if let Some(missing) = expected.keys().find(|offset| !seen.contains_key(offset)) {
-        return Err(format!("partition {partition}: {what} of offset {missing} is missing"));
+        return Err(format!(
+            "partition {partition}: {what} of offset {missing} is missing"
+        ));
     }
     tally.duplicates += found.len() - seen.len();
     Ok(())
@@ -247,7 +321,10 @@ fn check_order(partition: i32, found: &[Appended]) -> Result<(), String> {
     for output in found {
         if seen.insert(output.source_offset) {
             if output.source_offset < newest {
-                return Err(format!("partition {partition}: the first verdict of offset {} follows that of {newest}", output.source_offset));
+                return Err(format!(
+                    "partition {partition}: the first verdict of offset {} follows that of {newest}",
+                    output.source_offset
+                ));
             }
             newest = output.source_offset;
         }
@@ -265,44 +342,89 @@ struct Reference {
 impl Reference {
     fn fold(cluster: &Cluster, partition: i32) -> Reference {
         let control = cluster.control_up_to(cluster.control.len());
-        let mut fold = Fold::new(LOG_ID, partition, true, PartitionState::default(), &control).expect("no policy is active yet");
+        let mut fold = Fold::new(LOG_ID, partition, true, PartitionState::default(), &control)
+            .expect("no policy is active yet");
         let store: Arc<MemoryStore> = Arc::default();
         let mut memory = Memory::new(Arc::clone(&store) as Arc<dyn Backend>, usize::MAX / 2);
         let (mut verdicts, mut dead_letters) = (BTreeMap::new(), BTreeMap::new());
         for source in &cluster.messages[&partition].records {
             let record = source.as_record();
             let ruling = loop {
-                match fold.step(&record, &control, Patience::Refuse, &mut MemoryOfPartition(&mut memory)).expect("memory does not fail") {
-                    Step::Verdict(ruling) => break (ruling.verdict.to_vec(), ruling.key_kept, ruling.dead_letter),
+                match fold
+                    .step(
+                        &record,
+                        &control,
+                        Patience::Refuse,
+                        &mut MemoryOfPartition(&mut memory),
+                    )
+                    .expect("memory does not fail")
+                {
+                    Step::Verdict(ruling) => {
+                        break (ruling.verdict.to_vec(), ruling.key_kept, ruling.dead_letter);
+                    }
                     Step::Await { order } => control.compile_order(order),
                     Step::Halt(reason) => panic!("the reference halted: {reason:?}"),
                 }
             };
             let (verdict, key_kept, refusal) = ruling;
             let key = source.key.clone().filter(|_| key_kept);
-            verdicts.insert(source.offset, Appended { source_offset: source.offset, key: key.clone(), value: Some(verdict), reason: None });
+            verdicts.insert(
+                source.offset,
+                Appended {
+                    source_offset: source.offset,
+                    key: key.clone(),
+                    value: Some(verdict),
+                    reason: None,
+                },
+            );
             if let Some(refusal) = refusal {
-                let letter = Appended { source_offset: source.offset, key, value: source.value.clone(), reason: Some(refusal.code()) };
+                let letter = Appended {
+                    source_offset: source.offset,
+                    key,
+                    value: source.value.clone(),
+                    reason: Some(refusal.code()),
+                };
                 dead_letters.insert(source.offset, letter);
             }
         }
-        let identity = Identity { log_id: LOG_ID.to_owned(), partition };
+        let identity = Identity {
+            log_id: LOG_ID.to_owned(),
+            partition,
+        };
         let end = cluster.messages[&partition].end;
-        memory.begin_epoch(Meta { identity, boundary: end - 1, verdict_end: 0, state: fold.state().to_bytes() });
+        memory.begin_epoch(Meta {
+            identity,
+            boundary: end - 1,
+            verdict_end: 0,
+            state: fold.state().to_bytes(),
+        });
         memory.freeze(usize::MAX);
-        store.commit(&memory.take_batch().expect("complete")).expect("memory does not fail");
+        store
+            .commit(&memory.take_batch().expect("complete"))
+            .expect("memory does not fail");
         let digest = digest_of(store.as_ref()).expect("memory does not fail");
-        Reference { verdicts, dead_letters, digest }
+        Reference {
+            verdicts,
+            dead_letters,
+            digest,
+        }
     }
 }
 
 fn digest_of(backend: &dyn Backend) -> Result<[u8; 32], gavel_state::Error> {
-    let clock = backend.meta()?.and_then(|meta| PartitionState::from_bytes(&meta.state).ok()).map_or(0, |state| state.clock());
+    let clock = backend
+        .meta()?
+        .and_then(|meta| PartitionState::from_bytes(&meta.state).ok())
+        .map_or(0, |state| state.clock());
     gavel_state::digest(backend, clock, &context_expired)
 }
 
 fn seeds(default: u64) -> std::ops::Range<u64> {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let number = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .and_then(|text| text.parse::<u64>().ok())
+    };
     match number("GAVEL_SIM_SEED") {
         Some(seed) => seed..seed + 1,
         None => 0..number("GAVEL_SIM_SEEDS").unwrap_or(default),
@@ -323,13 +445,21 @@ fn every_schedule_ends_with_the_verdicts_and_the_state_of_a_straight_fold() {
                 total.zombies += tally.zombies;
                 total.moves += tally.moves;
             }
-            Err(problem) => panic!("seed {seed}: {problem}\nreplay: GAVEL_SIM_SEED={seed} cargo test --release -p gavel-runtime --features seeded-bugs --test simulation every_schedule"),
+            Err(problem) => panic!(
+                "seed {seed}: {problem}\nreplay: GAVEL_SIM_SEED={seed} cargo test --release -p gavel-runtime --features seeded-bugs --test simulation every_schedule"
+            ),
         }
     }
     println!("{} seeds: {total:?}", range.end - range.start);
     if range.end - range.start > 100 {
-        assert!(total.records > 10_000 && total.duplicates > 100 && total.refused > 100, "the schedules did nothing: {total:?}");
-        assert!(total.crashes > 100 && total.zombies > 100 && total.moves > 100, "the schedules broke nothing: {total:?}");
+        assert!(
+            total.records > 10_000 && total.duplicates > 100 && total.refused > 100,
+            "the schedules did nothing: {total:?}"
+        );
+        assert!(
+            total.crashes > 100 && total.zombies > 100 && total.moves > 100,
+            "the schedules broke nothing: {total:?}"
+        );
     }
 }
 
@@ -343,7 +473,12 @@ fn a_seed_replays_identically() {
 }
 
 fn caught(bug: SeededBug) -> Option<(u64, String)> {
-    (0..500).find_map(|seed| Simulation::new(seed, Some(bug)).run().err().map(|problem| (seed, problem)))
+    (0..500).find_map(|seed| {
+        Simulation::new(seed, Some(bug))
+            .run()
+            .err()
+            .map(|problem| (seed, problem))
+    })
 }
 
 #[test]
@@ -375,15 +510,28 @@ fn the_contexts_of_the_fold_reach_the_memory_of_tests_too() {
         workload.step(&mut cluster, &mut rng);
     }
     let control = cluster.control_up_to(cluster.control.len());
-    let mut folds = [0, 1].map(|_| Fold::new(LOG_ID, 0, true, PartitionState::default(), &control).expect("no policy yet"));
+    let mut folds = [0, 1].map(|_| {
+        Fold::new(LOG_ID, 0, true, PartitionState::default(), &control).expect("no policy yet")
+    });
     for source in &cluster.messages[&0].records {
         let record = source.as_record();
         let verdicts = loop {
             let [first, second] = &mut folds;
-            let first = first.step(&record, &control, Patience::Refuse, &mut contexts).expect("never fails");
-            let second = second.step(&record, &control, Patience::Refuse, &mut MemoryOfPartition(&mut memory)).expect("never fails");
+            let first = first
+                .step(&record, &control, Patience::Refuse, &mut contexts)
+                .expect("never fails");
+            let second = second
+                .step(
+                    &record,
+                    &control,
+                    Patience::Refuse,
+                    &mut MemoryOfPartition(&mut memory),
+                )
+                .expect("never fails");
             match (first, second) {
-                (Step::Verdict(first), Step::Verdict(second)) => break (first.verdict.to_vec(), second.verdict.to_vec()),
+                (Step::Verdict(first), Step::Verdict(second)) => {
+                    break (first.verdict.to_vec(), second.verdict.to_vec());
+                }
                 (Step::Await { order }, _) => control.compile_order(order),
                 _ => panic!("halted"),
             }

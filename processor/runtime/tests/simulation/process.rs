@@ -4,7 +4,10 @@
 use crate::cluster::{Appended, Cluster, Rng};
 use crate::world::SimWorld;
 use gavel_judge::ControlLog;
-use gavel_runtime::lane::{Assignment, Delivery, Effects, HaltReason, Kind, Lane, NotTaken, Output, SeekLater, SeededBug, Settings};
+use gavel_runtime::lane::{
+    Assignment, Delivery, Effects, HaltReason, Kind, Lane, NotTaken, Output, SeededBug, SeekLater,
+    Settings,
+};
 use gavel_runtime::restore::{Interrupted, Leases, Request, restore};
 use gavel_state::{Backend, Batch, MemoryStore};
 use std::collections::{BTreeMap, VecDeque};
@@ -59,8 +62,14 @@ impl Effects for Io {
             value: output.value.map(<[u8]>::to_vec),
             reason: output.refusal.map(|refusal| refusal.code()),
         };
-        let lane = (delivery.kind == Kind::Verdict, delivery.assignment.partition);
-        self.queued.entry(lane).or_default().push_back(Pending { delivery, appended });
+        let lane = (
+            delivery.kind == Kind::Verdict,
+            delivery.assignment.partition,
+        );
+        self.queued
+            .entry(lane)
+            .or_default()
+            .push_back(Pending { delivery, appended });
         Ok(())
     }
 
@@ -75,7 +84,10 @@ impl Effects for Io {
             self.seeks_fail = false;
             return Err(SeekLater);
         }
-        self.consumers.get_mut(&partition).ok_or(SeekLater)?.position = offset;
+        self.consumers
+            .get_mut(&partition)
+            .ok_or(SeekLater)?
+            .position = offset;
         Ok(())
     }
 
@@ -86,7 +98,11 @@ impl Effects for Io {
     }
 
     fn write(&mut self, assignment: Assignment, backend: Arc<dyn Backend>, batch: Batch) {
-        self.writes.push_back(Write { assignment, backend, batch });
+        self.writes.push_back(Write {
+            assignment,
+            backend,
+            batch,
+        });
     }
 
     fn commit(&mut self, partition: i32, next_offset: i64) {
@@ -136,7 +152,14 @@ pub struct Process {
 }
 
 fn settings(bug: Option<SeededBug>) -> Settings {
-    Settings { in_flight: 12, epoch_ms: 5, commit_ms: 3, freeze_per_tick: 2, drain_ms: 40, bug }
+    Settings {
+        in_flight: 12,
+        epoch_ms: 5,
+        commit_ms: 3,
+        freeze_per_tick: 2,
+        drain_ms: 40,
+        bug,
+    }
 }
 
 impl Process {
@@ -169,7 +192,10 @@ impl Process {
             }
         }
         let disk = std::mem::take(&mut self.disk);
-        *self = Process { disk, ..Process::start(cluster, self.bug) };
+        *self = Process {
+            disk,
+            ..Process::start(cluster, self.bug)
+        };
     }
 
     pub fn lose_disk(&mut self) {
@@ -177,7 +203,13 @@ impl Process {
     }
 
     pub fn assign(&mut self, partition: i32) {
-        self.io.consumers.insert(partition, Consumer { position: i64::MAX, paused: true });
+        self.io.consumers.insert(
+            partition,
+            Consumer {
+                position: i64::MAX,
+                paused: true,
+            },
+        );
         self.lane.assigned(&mut self.io, &[partition]);
     }
 
@@ -220,36 +252,80 @@ impl Process {
     }
 
     fn deliver(&mut self, cluster: &Cluster, rng: &mut Rng, faults: bool) {
-        let running: Vec<i32> = self.io.consumers.iter().filter(|(_, consumer)| !consumer.paused).map(|(partition, _)| *partition).collect();
-        let Some(&partition) = rng.pick(&running) else { return };
+        let running: Vec<i32> = self
+            .io
+            .consumers
+            .iter()
+            .filter(|(_, consumer)| !consumer.paused)
+            .map(|(partition, _)| *partition)
+            .collect();
+        let Some(&partition) = rng.pick(&running) else {
+            return;
+        };
         for _ in 0..=rng.below(4) {
-            let Some(consumer) = self.io.consumers.get_mut(&partition).filter(|consumer| !consumer.paused) else { return };
+            let Some(consumer) = self
+                .io
+                .consumers
+                .get_mut(&partition)
+                .filter(|consumer| !consumer.paused)
+            else {
+                return;
+            };
             // Now and then a record arrives twice.
-            let from = if faults && rng.once_in(20) { (consumer.position - 2).max(0) } else { consumer.position };
+            let from = if faults && rng.once_in(20) {
+                (consumer.position - 2).max(0)
+            } else {
+                consumer.position
+            };
             if let Some(record) = cluster.next_record(partition, from) {
                 consumer.position = consumer.position.max(record.offset + 1);
-                let _recorded = self.lane.record(&mut self.io, partition, &record.as_record(), None);
+                let _recorded =
+                    self.lane
+                        .record(&mut self.io, partition, &record.as_record(), None);
             } else {
                 consumer.position = consumer.position.max(cluster.messages[&partition].end);
                 let position = consumer.position;
-                self.lane.reached_end(&mut self.io, partition, Some(position));
+                self.lane
+                    .reached_end(&mut self.io, partition, Some(position));
             }
         }
     }
 
     /// A request reaches the broker, or fails for good.
     fn append_one(&mut self, cluster: &mut Cluster, rng: &mut Rng, faults: bool) {
-        let waiting: Vec<(bool, i32)> = self.io.queued.iter().filter(|(_, queue)| !queue.is_empty()).map(|(lane, _)| *lane).collect();
-        let Some(&(verdict, partition)) = rng.pick(&waiting) else { return };
-        let Some(pending) = self.io.queued.get_mut(&(verdict, partition)).and_then(VecDeque::pop_front) else { return };
+        let waiting: Vec<(bool, i32)> = self
+            .io
+            .queued
+            .iter()
+            .filter(|(_, queue)| !queue.is_empty())
+            .map(|(lane, _)| *lane)
+            .collect();
+        let Some(&(verdict, partition)) = rng.pick(&waiting) else {
+            return;
+        };
+        let Some(pending) = self
+            .io
+            .queued
+            .get_mut(&(verdict, partition))
+            .and_then(VecDeque::pop_front)
+        else {
+            return;
+        };
         if faults && rng.once_in(120) {
-            self.lane.delivery_failed(&mut self.io, pending.delivery, "simulated");
+            self.lane
+                .delivery_failed(&mut self.io, pending.delivery, "simulated");
             return;
         }
-        let topic = if verdict { &mut cluster.verdicts } else { &mut cluster.dead_letters };
+        let topic = if verdict {
+            &mut cluster.verdicts
+        } else {
+            &mut cluster.dead_letters
+        };
         let log = topic.get_mut(&partition).expect("partition exists");
         log.push(pending.appended);
-        self.io.acks.push_back((pending.delivery, log.len() as i64 - 1));
+        self.io
+            .acks
+            .push_back((pending.delivery, log.len() as i64 - 1));
     }
 
     /// A request that was on its way when the process stopped.
@@ -259,20 +335,25 @@ impl Process {
 
     fn acknowledge(&mut self, rng: &mut Rng) {
         for _ in 0..=rng.below(5) {
-            let Some((delivery, at)) = self.io.acks.pop_front() else { return };
+            let Some((delivery, at)) = self.io.acks.pop_front() else {
+                return;
+            };
             self.lane.acked(&mut self.io, delivery, at);
         }
     }
 
     fn complete_write(&mut self, rng: &mut Rng, faults: bool) {
-        let Some(write) = self.io.writes.pop_front() else { return };
+        let Some(write) = self.io.writes.pop_front() else {
+            return;
+        };
         let boundary = write.batch.meta.boundary;
         if faults && rng.once_in(60) {
             self.fail_next_write(write.assignment.partition);
         }
         let outcome = write.backend.commit(&write.batch);
         drop(write.backend);
-        self.lane.written(&mut self.io, write.assignment, boundary, outcome);
+        self.lane
+            .written(&mut self.io, write.assignment, boundary, outcome);
         if rng.once_in(4) {
             self.disk.values().for_each(|store| store.sync());
         }
@@ -292,13 +373,25 @@ impl Process {
         let assignment = self.io.restores[index];
         let partition = assignment.partition;
         // RocksDB's lock: the store cannot be opened while the writer still holds it.
-        if self.io.writes.iter().any(|write| write.assignment.partition == partition) {
+        if self
+            .io
+            .writes
+            .iter()
+            .any(|write| write.assignment.partition == partition)
+        {
             return;
         }
-        let Some(lease) = self.leases.take(partition) else { return };
+        let Some(lease) = self.leases.take(partition) else {
+            return;
+        };
         let store = Arc::clone(self.disk.entry(partition).or_default());
         let committed = cluster.committed.get(&partition).copied();
-        let request = Request { partition, context_bytes: CONTEXT_BYTES, bug: self.bug, committed };
+        let request = Request {
+            partition,
+            context_bytes: CONTEXT_BYTES,
+            bug: self.bug,
+            committed,
+        };
         let mut world = SimWorld::new(cluster, partition, store, rng, faults);
         match restore(&mut world, &request, lease) {
             Ok(ready) => {
@@ -317,7 +410,10 @@ impl Process {
         if self.io.consults.is_empty() {
             return;
         }
-        let order = self.io.consults.swap_remove(rng.below(self.io.consults.len()));
+        let order = self
+            .io
+            .consults
+            .swap_remove(rng.below(self.io.consults.len()));
         let control: Arc<ControlLog> = cluster.control_up_to(cluster.control.len());
         self.control_seen = cluster.control.len();
         control.compile_order(order);
@@ -333,7 +429,9 @@ impl Process {
             && self.io.queued.values().all(VecDeque::is_empty)
             && self.lane.view().iter().all(|view| {
                 let end = cluster.messages[&view.partition].end;
-                view.ladder.is_some_and(|(stored, acknowledged, next)| next == end && acknowledged == end - 1 && stored == end - 1)
+                view.ladder.is_some_and(|(stored, acknowledged, next)| {
+                    next == end && acknowledged == end - 1 && stored == end - 1
+                })
             })
     }
 

@@ -2,7 +2,10 @@
 
 use crate::cluster::{Cluster, Rng};
 use gavel_judge::{Digest, Document};
-use gavel_schemas::{ChatMessage, ControlMarker, LogOpened, Order, PolicyActivated, PolicyDocument, encode_marker, encode_message, encode_order};
+use gavel_schemas::{
+    ChatMessage, ControlMarker, LogOpened, Order, PolicyActivated, PolicyDocument, encode_marker,
+    encode_message, encode_order,
+};
 use sha2::Digest as _;
 
 pub const LOG_ID: &str = "simulated-log";
@@ -36,7 +39,14 @@ half_life = "1h"
 at = [ { gte = 4.0, action = "mute", for = "1m" } ]
 "#;
 
-const TEXTS: [&str; 6] = ["hello there", "darn it", "what the heck", "gg", "d a r n", "nice one"];
+const TEXTS: [&str; 6] = [
+    "hello there",
+    "darn it",
+    "what the heck",
+    "gg",
+    "d a r n",
+    "nice one",
+];
 
 pub struct Workload {
     policies: Vec<(Digest, Vec<u8>)>,
@@ -49,14 +59,28 @@ pub struct Workload {
 impl Workload {
     pub fn new(cluster: &mut Cluster) -> Workload {
         let partitions = cluster.messages.len() as i32;
-        let opened = LogOpened { log_id: LOG_ID.into(), partitions, engine: 1, starts: vec![0; partitions as usize], nonce: vec![0; 16], issued_at: 0 };
+        let opened = LogOpened {
+            log_id: LOG_ID.into(),
+            partitions,
+            engine: 1,
+            starts: vec![0; partitions as usize],
+            nonce: vec![0; 16],
+            issued_at: 0,
+        };
         cluster.append_order(encode_order(&Order::LogOpened(opened)));
         let policies = ["4", "6"].map(|risk| {
             let text = POLICY.replace("RISK", risk);
-            let document = Document::parse("simulation.toml", &text, &mut |_| Err("no lists".into())).expect("the policy is valid");
+            let document =
+                Document::parse("simulation.toml", &text, &mut |_| Err("no lists".into()))
+                    .expect("the policy is valid");
             (document.digest(), document.canonical())
         });
-        Workload { policies: policies.to_vec(), sent: Vec::new(), unfinished: Vec::new(), ids: 0 }
+        Workload {
+            policies: policies.to_vec(),
+            sent: Vec::new(),
+            unfinished: Vec::new(),
+            ids: 0,
+        }
     }
 
     /// One thing arrives.
@@ -67,8 +91,17 @@ impl Workload {
             1 | 2 => self.finish_activation(cluster, rng),
             3 => self.forge(cluster, rng, partition),
             4 | 5 => {
-                let poison: [Option<Vec<u8>>; 4] = [None, Some(Vec::new()), Some(vec![0xc3, 1, 7, 7]), Some(b"{\"user\":1}".to_vec())];
-                cluster.append(partition, Some(b"c/poison".to_vec()), poison[rng.below(4)].clone());
+                let poison: [Option<Vec<u8>>; 4] = [
+                    None,
+                    Some(Vec::new()),
+                    Some(vec![0xc3, 1, 7, 7]),
+                    Some(b"{\"user\":1}".to_vec()),
+                ];
+                cluster.append(
+                    partition,
+                    Some(b"c/poison".to_vec()),
+                    poison[rng.below(4)].clone(),
+                );
             }
             6 => cluster.append_hole(partition),
             7 => self.retry(cluster, rng, false),
@@ -93,19 +126,32 @@ impl Workload {
             revises: None,
             reply_to: None,
         };
-        self.send(cluster, partition, format!("c/{user}").into_bytes(), message);
+        self.send(
+            cluster,
+            partition,
+            format!("c/{user}").into_bytes(),
+            message,
+        );
     }
 
     fn retry(&mut self, cluster: &mut Cluster, rng: &mut Rng, changed: bool) {
         let recent = self.sent.len().saturating_sub(12);
-        let Some((partition, key, mut message)) = rng.pick(&self.sent[recent..]).cloned() else { return };
+        let Some((partition, key, mut message)) = rng.pick(&self.sent[recent..]).cloned() else {
+            return;
+        };
         if changed {
             message.text = "darn heck".into();
         }
         self.send(cluster, partition, key, message);
     }
 
-    fn send(&mut self, cluster: &mut Cluster, partition: i32, key: Vec<u8>, message: ChatMessage<'static>) {
+    fn send(
+        &mut self,
+        cluster: &mut Cluster,
+        partition: i32,
+        key: Vec<u8>,
+        message: ChatMessage<'static>,
+    ) {
         let mut value = Vec::new();
         encode_message(&message, &mut value);
         cluster.append(partition, Some(key.clone()), Some(value));
@@ -117,13 +163,26 @@ impl Workload {
         let (digest, canonical) = self.policies[rng.below(2)].clone();
         let nonce: Vec<u8> = rng.next().to_le_bytes().repeat(2);
         let half = canonical.len() / 2;
-        for (chunk, bytes) in [&canonical[..half], &canonical[half..]].into_iter().enumerate() {
-            let document =
-                PolicyDocument { digest: digest.to_string(), chunk: chunk as i32, chunks: 2, bytes: bytes.to_vec(), nonce: nonce.clone(), issued_at: 0 };
+        for (chunk, bytes) in [&canonical[..half], &canonical[half..]]
+            .into_iter()
+            .enumerate()
+        {
+            let document = PolicyDocument {
+                digest: digest.to_string(),
+                chunk: chunk as i32,
+                chunks: 2,
+                bytes: bytes.to_vec(),
+                nonce: nonce.clone(),
+                issued_at: 0,
+            };
             cluster.append_order(encode_order(&Order::PolicyDocument(document)));
         }
         let order = Order::PolicyActivated(PolicyActivated {
-            scope: if rng.once_in(4) { "c".into() } else { "*".into() },
+            scope: if rng.once_in(4) {
+                "c".into()
+            } else {
+                "*".into()
+            },
             digest: digest.to_string(),
             engine: 1,
             shadow: false,
@@ -142,7 +201,9 @@ impl Workload {
 
     fn finish_activation(&mut self, cluster: &mut Cluster, rng: &mut Rng) {
         if !self.unfinished.is_empty() {
-            let (partition, marker) = self.unfinished.swap_remove(rng.below(self.unfinished.len()));
+            let (partition, marker) = self
+                .unfinished
+                .swap_remove(rng.below(self.unfinished.len()));
             cluster.append(partition, None, Some(marker));
         }
     }
@@ -150,12 +211,23 @@ impl Workload {
     /// A marker with a number that does not exist (yet), or with the wrong hash.
     fn forge(&mut self, cluster: &mut Cluster, rng: &mut Rng, partition: i32) {
         let number = rng.below(cluster.control.len() + 4) as i64;
-        cluster.append(partition, None, Some(marker(number, "policy-activated", [7; 32])));
+        cluster.append(
+            partition,
+            None,
+            Some(marker(number, "policy-activated", [7; 32])),
+        );
     }
 }
 
 fn marker(order: i64, kind: &str, sha256: [u8; 32]) -> Vec<u8> {
     let mut value = Vec::new();
-    encode_marker(&ControlMarker { order, kind, sha256 }, &mut value);
+    encode_marker(
+        &ControlMarker {
+            order,
+            kind,
+            sha256,
+        },
+        &mut value,
+    );
     value
 }

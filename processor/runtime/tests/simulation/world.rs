@@ -21,8 +21,21 @@ pub struct SimWorld<'a> {
 }
 
 impl<'a> SimWorld<'a> {
-    pub fn new(cluster: &'a mut Cluster, partition: i32, store: Arc<MemoryStore>, rng: &'a mut Rng, faults: bool) -> SimWorld<'a> {
-        SimWorld { cluster, partition, store, rng, faults, unsent: Vec::new() }
+    pub fn new(
+        cluster: &'a mut Cluster,
+        partition: i32,
+        store: Arc<MemoryStore>,
+        rng: &'a mut Rng,
+        faults: bool,
+    ) -> SimWorld<'a> {
+        SimWorld {
+            cluster,
+            partition,
+            store,
+            rng,
+            faults,
+            unsent: Vec::new(),
+        }
     }
 
     fn fail_sometimes(&mut self, once_in: usize) -> Result<(), Interrupted> {
@@ -41,7 +54,11 @@ impl World for SimWorld<'_> {
 
     fn bounds(&mut self) -> Result<LogBounds, Interrupted> {
         let partitions = self.cluster.messages.len() as i32;
-        Ok(LogBounds { start: 0, end: self.cluster.messages[&self.partition].end, partitions })
+        Ok(LogBounds {
+            start: 0,
+            end: self.cluster.messages[&self.partition].end,
+            partitions,
+        })
     }
 
     fn store(&mut self, _identity: &Identity) -> Result<Arc<dyn Backend>, Interrupted> {
@@ -55,12 +72,19 @@ impl World for SimWorld<'_> {
             let identity = peek_verdict_identity(record.value.as_deref()?).ok()?;
             (identity.log_id == log_id).then_some(identity.source_offset)
         });
-        Ok(VerdictTail { newest: offsets.max(), end: log.len() as i64 })
+        Ok(VerdictTail {
+            newest: offsets.max(),
+            end: log.len() as i64,
+        })
     }
 
     fn read(&mut self, from: i64, to: i64, visit: Visitor<'_>) -> Result<(), Interrupted> {
-        let records: Vec<LogRecord> =
-            self.cluster.messages[&self.partition].records.iter().filter(|record| (from..=to).contains(&record.offset)).cloned().collect();
+        let records: Vec<LogRecord> = self.cluster.messages[&self.partition]
+            .records
+            .iter()
+            .filter(|record| (from..=to).contains(&record.offset))
+            .cloned()
+            .collect();
         for record in &records {
             self.fail_sometimes(200)?;
             visit(self, &record.as_record())?;
@@ -68,7 +92,12 @@ impl World for SimWorld<'_> {
         Ok(())
     }
 
-    fn dead_letter(&mut self, record: &Record<'_>, key_kept: bool, refusal: Refusal) -> Result<(), Interrupted> {
+    fn dead_letter(
+        &mut self,
+        record: &Record<'_>,
+        key_kept: bool,
+        refusal: Refusal,
+    ) -> Result<(), Interrupted> {
         self.unsent.push(Appended {
             source_offset: record.offset,
             key: record.key.filter(|_| key_kept).map(<[u8]>::to_vec),
@@ -81,7 +110,11 @@ impl World for SimWorld<'_> {
     fn flush(&mut self) -> Result<(), Interrupted> {
         for letter in std::mem::take(&mut self.unsent) {
             self.fail_sometimes(30)?;
-            self.cluster.dead_letters.get_mut(&self.partition).expect("partition exists").push(letter);
+            self.cluster
+                .dead_letters
+                .get_mut(&self.partition)
+                .expect("partition exists")
+                .push(letter);
         }
         Ok(())
     }
