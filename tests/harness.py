@@ -7,11 +7,13 @@ test that started them.
 
 import json
 import os
+import re
 import secrets
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 SCHEMAS = Path(__file__).resolve().parent.parent / "schemas" / "avsc"
@@ -82,6 +84,17 @@ class Gavel:
         """Publishes a policy file; returns its digest."""
         (published,) = self.json("policy", "publish", policy)
         return published["digest"]
+
+    def stored(self):
+        """Sum of S over the partitions that the running processor holds, from its /metrics; 0 while it does not answer."""
+        try:
+            address = (self.data / "http.addr").read_text().strip()
+            with urllib.request.urlopen(f"http://{address}/metrics", timeout=5) as answer:
+                text = answer.read().decode()
+        except (OSError, ValueError):
+            return 0
+        lines = re.findall(r"^gavel_partition_offset\{([^}]*)\} (\S+)$", text, re.MULTILINE)
+        return sum(int(float(value)) for labels, value in lines if 'kind="stored"' in labels)
 
     def run(self, name, *words):
         """Starts a process of this binary that goes on; its output goes to a file of that name."""
