@@ -56,7 +56,7 @@ impl Load {
                 let due = started + Duration::from_secs(1) * number / RATE;
                 producer.poll(due.saturating_duration_since(Instant::now()));
                 let user = format!("u{}", number % 97);
-                let text = if number % 5 == 0 {
+                let text = if number.is_multiple_of(5) {
                     "drat that"
                 } else {
                     "hello there"

@@ -208,6 +208,10 @@ fn problem(key: &str, value: &str) -> Option<String> {
 }
 
 /// Every setting that the linked librdkafka has a default for.
+#[expect(
+    unsafe_code,
+    reason = "rdkafka does not wrap the dump of a configuration"
+)]
 fn known_keys() -> Vec<String> {
     let mut count = 0usize;
     let mut keys = Vec::new();

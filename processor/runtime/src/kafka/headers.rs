@@ -2,6 +2,11 @@
 //!
 //! rdkafka's own accessors panic on a header key that is not UTF-8, and such keys arrive: any producer can send one.
 
+#![expect(
+    unsafe_code,
+    reason = "rdkafka has no accessor that takes header keys as bytes"
+)]
+
 use std::ffi::CStr;
 use std::os::raw::c_char;
 use std::ptr;

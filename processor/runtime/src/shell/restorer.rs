@@ -135,7 +135,7 @@ fn perform(parts: &Arc<WorldParts>, leases: &Leases, job: Job) {
     // A lane that is gone drops the partition, and with it the lease and the store.
     let _gone = job.mail.send(Mail::Restored {
         assignment: job.assignment,
-        outcome,
+        outcome: Box::new(outcome),
     });
 }
 

@@ -41,7 +41,7 @@ const SAMPLE: i64 = 16;
 pub enum Mail {
     Restored {
         assignment: Assignment,
-        outcome: Result<Ready, HaltReason>,
+        outcome: Box<Result<Ready, HaltReason>>,
     },
     Written {
         assignment: Assignment,
@@ -380,7 +380,7 @@ impl Loop<'_> {
             Mail::Restored {
                 assignment,
                 outcome,
-            } => lane.restored(shell, assignment, outcome),
+            } => lane.restored(shell, assignment, *outcome),
             Mail::Written {
                 assignment,
                 boundary,
