@@ -1,14 +1,16 @@
 //! What is remembered of one user, as a few dozen bytes.
 //!
-//! Layout, little-endian: format u8, expires_at i64, mute_until i64, strikes u64 (thousandths), strikes_at i64, messages u8, events u16;
+//! Layout, little-endian: format u8, expires_at i64, mute_until i64, strikes u64 (thousandths), strikes_at i64, trust_floor
+//! u64 (thousandths), trust u8, messages u8, events u16;
 //! then the messages (digest 16 bytes, offset i64, action u8, code u8) and the events (key u64, time i64), both oldest first. Times are
 //! milliseconds. A context that is not laid out like this is an error and never read as another one.
 
+use crate::policy::TrustLevel;
 use crate::ruling::{Action, Code};
 use serde::Serialize;
 
 const FORMAT: u8 = 1;
-const HEAD: usize = 1 + 8 * 4 + 1 + 2;
+const HEAD: usize = 1 + 8 * 5 + 1 + 1 + 2;
 const MESSAGE: usize = 16 + 8 + 1 + 1;
 const EVENT: usize = 16;
 /// A user who says nothing for this long is forgotten, unless still muted.
@@ -42,6 +44,9 @@ pub(crate) struct Context {
     /// Thousandths of a point, as of `strikes_at`.
     pub strikes: u64,
     pub strikes_at: i64,
+    /// Holds while at least `trust_floor` thousandths of a point are left.
+    pub trust: TrustLevel,
+    pub trust_floor: u64,
     said: Vec<Said>,
     events: Vec<Event>,
 }
@@ -54,6 +59,7 @@ pub(crate) struct NoContext(usize);
 impl Context {
     pub fn clear(&mut self) {
         (self.mute_until, self.strikes, self.strikes_at) = (0, 0, 0);
+        (self.trust, self.trust_floor) = (TrustLevel::default(), 0);
         self.said.clear();
         self.events.clear();
     }
@@ -71,9 +77,11 @@ impl Context {
         self.mute_until = long(head, 9)?;
         self.strikes = long(head, 17)? as u64;
         self.strikes_at = long(head, 25)?;
+        self.trust_floor = long(head, 33)? as u64;
+        self.trust = TrustLevel::from_byte(head[41])?;
         let (messages, events) = (
-            usize::from(head[33]),
-            usize::from(u16::from_le_bytes([head[34], head[35]])),
+            usize::from(head[42]),
+            usize::from(u16::from_le_bytes([head[43], head[44]])),
         );
         let (said, counted) = rest.split_at_checked(messages * MESSAGE)?;
         if counted.len() != events * EVENT {
@@ -107,9 +115,11 @@ impl Context {
             self.mute_until,
             self.strikes as i64,
             self.strikes_at,
+            self.trust_floor as i64,
         ] {
             out.extend_from_slice(&value.to_le_bytes());
         }
+        out.push(self.trust.as_byte());
         // Both lists are bounded where they grow.
         out.push(self.said.len() as u8);
         out.extend_from_slice(&(self.events.len() as u16).to_le_bytes());
@@ -246,6 +256,8 @@ mod tests {
             mute_until: 5,
             strikes: 1_250,
             strikes_at: 9,
+            trust: TrustLevel::Untrusted,
+            trust_floor: 600,
             ..Context::default()
         };
         context.say(Said {

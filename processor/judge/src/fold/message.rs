@@ -190,6 +190,13 @@ impl Fold {
                 scratch.decision.action = action;
             }
         }
+        let reached = strikes.steps.iter().filter(|step| total >= step.gte);
+        if let Some((trust, gte)) = reached
+            .filter_map(|step| Some((step.trust?, step.gte)))
+            .next_back()
+        {
+            (scratch.context.trust, scratch.context.trust_floor) = (trust, (gte / 2).max(1));
+        }
         let after = trust_of(policy, &scratch.context, now);
         scratch.decision.trust = (after != before).then_some(after);
     }
@@ -214,20 +221,20 @@ impl Verdict<'_> {
     }
 }
 
-/// A user's trust follows from the strikes that are left: the highest step reached that names a level.
+/// The level that a step of the strikes gave, as long as at least half of the points for that step are left: a user who has just
+/// reached a step stays there for a half-life and not for a millisecond.
 fn trust_of(policy: &Policy, context: &Context, now: i64) -> TrustLevel {
-    let Some(strikes) = &policy.strikes else {
-        return TrustLevel::default();
-    };
-    if context.strikes == 0 {
-        return TrustLevel::default();
+    let half_life = policy
+        .strikes
+        .as_ref()
+        .map_or(1, |strikes| strikes.half_life);
+    let holds =
+        context.trust_floor > 0 && context.strikes_left(now, half_life) >= context.trust_floor;
+    if holds {
+        context.trust
+    } else {
+        TrustLevel::default()
     }
-    let left = context.strikes_left(now, strikes.half_life);
-    let reached = strikes.steps.iter().filter(|step| left >= step.gte);
-    reached
-        .filter_map(|step| step.trust)
-        .next_back()
-        .unwrap_or_default()
 }
 
 /// All that makes two messages the same, which is everything but the time of sending. A strong hash: a weak one would let a sender

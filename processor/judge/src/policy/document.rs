@@ -139,6 +139,22 @@ pub enum TrustLevel {
     Trusted,
 }
 
+impl TrustLevel {
+    pub(crate) fn as_byte(self) -> u8 {
+        self as u8
+    }
+
+    pub(crate) fn from_byte(byte: u8) -> Option<TrustLevel> {
+        [
+            TrustLevel::Untrusted,
+            TrustLevel::Normal,
+            TrustLevel::Trusted,
+        ]
+        .get(usize::from(byte))
+        .copied()
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Test {
