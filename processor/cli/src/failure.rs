@@ -136,6 +136,7 @@ impl From<OrderError> for Failure {
             | OrderError::PartitionsChanged { .. }
             | OrderError::NotPublished { .. }
             | OrderError::Policy { .. }
+            | OrderError::Tests { .. }
             | OrderError::EngineOfScope { .. } => Failure::difference(error, next),
         }
     }

@@ -226,6 +226,20 @@ fn a_policy_that_does_not_compile_is_never_published() {
 }
 
 #[test]
+fn a_policy_whose_own_tests_fail_is_not_activated() {
+    let kafka = created("failing-tests", "1");
+    let failing = format!(
+        "{POLICY}\n[[test]]\nin = {{ text = \"drat\" }}\nexpect = {{ action = \"allow\" }}\n"
+    );
+    let (_directory, path) = policy(&failing);
+    kafka
+        .run(&["policy", "activate", text(&path)])
+        .expect_error(1, "expected allow, found mask");
+    let verdicts = kafka.run(&["verdicts", "--from", "beginning"]).expect(0);
+    assert_eq!(verdicts.stdout, "");
+}
+
+#[test]
 fn a_large_policy_is_published_in_chunks() {
     let kafka = created("chunks", "1");
     let (directory, file) = policy(&POLICY.replace("topics =", "lists = [\"many.csv\"]\ntopics ="));

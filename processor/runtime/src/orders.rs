@@ -41,6 +41,8 @@ pub enum OrderError {
     NotPublished { digest: Digest, control: String },
     #[error("policy {digest} cannot be used: {source}")]
     Policy { digest: Digest, source: PolicyError },
+    #[error("policy {digest} fails its own tests: {}", .failed.join("; "))]
+    Tests { digest: Digest, failed: Vec<String> },
     #[error(
         "policy {digest} is for engine {engine}, but `*` runs engine {current}; only `*` may change the engine"
     )]
@@ -74,6 +76,7 @@ impl OrderError {
             }
             OrderError::NotPublished { .. } => "run `gavel policy publish FILE` first, or activate the file itself".into(),
             OrderError::Policy { .. } => "run `gavel policy check FILE`, then publish again".into(),
+            OrderError::Tests { .. } => "run `gavel policy check FILE`, mend the policy or its tests, then publish again".into(),
             OrderError::EngineOfScope { .. } => "activate a policy of the new engine for `*` first".into(),
             OrderError::Scope { .. } => "check --community".into(),
             OrderError::Nonce(_) => "try again; this machine's random source does not answer".into(),
@@ -274,13 +277,35 @@ impl Orders<'_> {
     /// The engine of a policy that is completely published and compiles.
     fn usable_engine(&self, digest: &Digest) -> Result<u32, OrderError> {
         match self.control().compile(digest) {
-            Ok(policy) => Ok(policy.engine()),
+            Ok(policy) => self.check_tests(digest).map(|()| policy.engine()),
             Err(NoPolicy::Incomplete(digest)) => Err(OrderError::NotPublished {
                 digest,
                 control: self.control_topic(),
             }),
             Err(NoPolicy::Invalid { digest, source }) => Err(OrderError::Policy { digest, source }),
         }
+    }
+
+    /// A policy's inline tests are its author's word for what it does: it goes into force only if they hold.
+    fn check_tests(&self, digest: &Digest) -> Result<(), OrderError> {
+        let document = self.control().document(digest);
+        let failures =
+            document.map_or(Ok(Vec::new()), |document| gavel_judge::run_tests(&document));
+        let failures = failures.map_err(|source| OrderError::Policy {
+            digest: *digest,
+            source,
+        })?;
+        if failures.is_empty() {
+            return Ok(());
+        }
+        let failed = failures
+            .iter()
+            .map(|failure| format!("{} ({})", failure.test, failure.differences.join(", ")))
+            .collect();
+        Err(OrderError::Tests {
+            digest: *digest,
+            failed,
+        })
     }
 
     /// Only `*` may change the engine; the fold would refuse the marker of a community that tries.
