@@ -160,11 +160,6 @@ impl Outbox {
         self.in_flight.len() - self.free.len()
     }
 
-    /// Waits up to `timeout` for reports: the lane's brake when the broker takes less than the lane produces.
-    pub fn wait(&self, timeout: std::time::Duration) {
-        self.producer.poll(timeout);
-    }
-
     /// Ends this producer, unsent outputs and all, and opens a new one.
     pub fn replace(&mut self) -> Result<(), KafkaError> {
         let fresh = self.config.create_with_context(Reports::default())?;

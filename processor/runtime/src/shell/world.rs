@@ -23,8 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const PROGRESS: Duration = Duration::from_secs(5);
 /// How often a wait looks whether the restore is still wanted.
 const LOOK: Duration = Duration::from_millis(20);
-/// How long one wait for acknowledgements lasts before cancellation is looked at.
-const ACK: Duration = Duration::from_millis(5);
+/// How often acknowledgements of dead letters are looked for.
+const ACK: Duration = Duration::from_millis(2);
 
 /// What all restores of a process share.
 pub struct WorldParts {
@@ -208,9 +208,13 @@ impl World for KafkaWorld {
     }
 
     fn flush(&mut self) -> Result<(), Interrupted> {
-        while let Some(outbox) = self.outbox.as_ref().filter(|outbox| outbox.in_flight() > 0) {
+        while self
+            .outbox
+            .as_ref()
+            .is_some_and(|outbox| outbox.in_flight() > 0)
+        {
             self.wanted()?;
-            outbox.wait(ACK);
+            std::thread::sleep(ACK);
             self.poll_outbox()?;
         }
         Ok(())
