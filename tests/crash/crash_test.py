@@ -60,9 +60,6 @@ class Watch:
     def ends(self, topic):
         return {number: end for number, (_, end) in ends(self.reader, self.topics[topic]).items()}
 
-    def verdicts(self):
-        return sum(self.ends("verdicts").values())
-
     def newest(self):
         """partition -> source offset of the last verdict, -1 before the first."""
         found = dict.fromkeys(self.ends("verdicts"), -1)
@@ -134,7 +131,7 @@ class CrashTest:
         self.random = random.Random(options.seed)
         self.watch = Watch(gavel)
         self.starts = 0
-        self.kills = []  # one dict each
+        self.kills = []  # which partitions were ahead of their store, and by how many records
         self.restarts = []  # (with a tail scan?, ends of the verdict partitions before it)
         self.second = None  # the activation in the middle: a process
 
@@ -155,7 +152,7 @@ class CrashTest:
         self.verify()
         return {
             "kills": len(self.kills),
-            "kills_ahead_of_the_stores": sum(kill["ahead"] for kill in self.kills),
+            "kills_ahead_of_the_stores": self.kills_ahead(),
             "most_ahead": max(kill["records_ahead"] for kill in self.kills),
             "copies": copies,
             "checker": report["counts"] | {"dependent_share": report["dependent_share"]},
@@ -170,18 +167,31 @@ class CrashTest:
     def crashes(self, load, second):
         """Kills and restarts until enough of them counted and the load is through; returns the last processor."""
         processor = self.start()
-        while len(self.kills) < KILLS or sum(kill["ahead"] for kill in self.kills) < KILLS_AHEAD:
+        while len(self.kills) < KILLS or self.kills_ahead() < KILLS_AHEAD:
             if len(self.kills) == KILLS_AT_MOST:
                 raise Failure(f"of {KILLS_AT_MOST} kills too few hit while verdicts were ahead of the stores: {self.kills}")
             load.go_on()
-            before = self.watch.verdicts()
-            await_progress(self.watch.verdicts, before + 1, processor)
+            self.await_judging(processor)
             self.let_live(self.random.uniform(*ALIVE), processor, load, second)
             processor.kill()
             processor = self.restart(self.account())
         while not (load.done() and self.second):
             self.let_live(0.1, processor, load, second)
         return processor
+
+    def await_judging(self, processor):
+        """Until it sends verdicts; without a tail scan, until each partition that was ahead sends its copies."""
+        before = self.watch.ends("verdicts")
+        some, watched = 1, list(before)
+        if self.restarts and not self.restarts[-1][0]:
+            before, watched = self.restarts[-1][1], self.kills[-1]["ahead"]
+            some = len(watched)
+
+        def sending():
+            ends = self.watch.ends("verdicts")
+            return sum(ends[number] > before[number] for number in watched)
+
+        await_progress(sending, some, processor)
 
     def let_live(self, seconds, processor, load, second):
         """Some time passes; the second policy comes when half of the load is sent."""
@@ -201,7 +211,7 @@ class CrashTest:
         ahead = {number: newest[number] - boundary for number, boundary in stored.items()}
         if any(lead < 0 for lead in ahead.values()):
             raise Failure(f"state is ahead of its verdicts: {stored} stored, {newest} judged")
-        kill = {"ahead": any(ahead.values()), "records_ahead": sum(ahead.values())}
+        kill = {"ahead": [number for number, lead in ahead.items() if lead], "records_ahead": sum(ahead.values())}
         self.kills.append(kill)
         held = f"{len(stored)} of {PARTITIONS} partitions are stored"
         say(f"crash: kill {len(self.kills)}: {held}, their verdicts are {kill['records_ahead']} ahead of that")
@@ -227,6 +237,9 @@ class CrashTest:
             words = ["--tail-scan", 0]
         self.restarts.append((not words, self.watch.ends("verdicts")))
         return self.start(*words)
+
+    def kills_ahead(self):
+        return sum(bool(kill["ahead"]) for kill in self.kills)
 
     def unscanned(self):
         return sum(not scanned for scanned, _ in self.restarts)
