@@ -35,6 +35,18 @@ pub(super) enum Hold {
     Memory,
 }
 
+/// What is known of the first record after a seek. A client that went elsewhere than it was told would skip records, and their verdicts
+/// would be missing for good; offsets without a record look the same, so they are looked at twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sought {
+    /// A record has arrived since.
+    Settled,
+    /// The next record is the first.
+    First,
+    /// The first record was this one, behind a gap; the seek has been repeated.
+    Again(i64),
+}
+
 pub(super) struct Live {
     pub fold: Fold,
     pub memory: Memory,
@@ -44,6 +56,8 @@ pub(super) struct Live {
     pub hold: Option<Hold>,
     /// A seek that is owed before the partition may run.
     pub seek: Option<i64>,
+    /// Nothing has arrived since the last seek: a gap here is believed only when a second seek shows it again.
+    pub sought: Sought,
     /// The offset whose order has been consulted: there the fold no longer waits, it refuses.
     pub consulted: Option<i64>,
     /// Offset up to which records waited when the partition became live.
@@ -69,6 +83,7 @@ impl Live {
             next: ready.next,
             hold: None,
             seek: None,
+            sought: Sought::Settled,
             consulted: None,
             end: ready.end,
             met_end: false,

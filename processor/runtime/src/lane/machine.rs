@@ -2,7 +2,7 @@
 
 use super::effects::{Assignment, Delivery, Effects, Output};
 use super::ledger::Kind;
-use super::live::{Hold, Live, Ready};
+use super::live::{Hold, Live, Ready, Sought};
 use super::phase::{HaltReason, Phase};
 use crate::restore::MemoryOfPartition;
 use gavel_judge::{Action, Code, ControlLog, Patience, Record, Step};
@@ -173,6 +173,19 @@ impl Lane {
         if live.hold.is_some() || live.seek.is_some() || record.offset < live.next {
             return Recorded::Ignored;
         }
+        if record.offset > live.next && !live.believes_gap(record.offset) {
+            tracing::info!(
+                partition,
+                expected = live.next,
+                found = record.offset,
+                "the first record after a seek lies behind a gap; seeking once more"
+            );
+            effects.pause(partition);
+            live.seek = Some(live.next);
+            live.start_again(effects, partition, record.offset);
+            return Recorded::Ignored;
+        }
+        live.sought = Sought::Settled;
         if live.memory.pressed() {
             live.hold = Some(Hold::Memory);
             effects.pause(partition);
@@ -272,6 +285,13 @@ impl Lane {
         }
         live.met_end = true;
         if let Some(position) = position.filter(|&position| position > live.next) {
+            if !live.believes_gap(position) {
+                effects.pause(partition);
+                live.seek = Some(live.next);
+                live.start_again(effects, partition, position);
+                return;
+            }
+            live.sought = Sought::Settled;
             live.next = position;
             live.ledger.pass(position - 1);
             if let Err(reason) = live.check_ladder() {
@@ -520,8 +540,26 @@ impl Live {
                 return;
             }
             self.seek = None;
+            self.sought = Sought::First;
         }
         effects.resume(partition);
+    }
+
+    /// As `start`, after a gap before `found`.
+    fn start_again<E: Effects>(&mut self, effects: &mut E, partition: i32, found: i64) {
+        self.start(effects, partition);
+        if self.seek.is_none() {
+            self.sought = Sought::Again(found);
+        }
+    }
+
+    /// Whether offsets between the one expected and this one may be taken to hold no record.
+    fn believes_gap(&self, found: i64) -> bool {
+        match self.sought {
+            Sought::Settled => true,
+            Sought::First => false,
+            Sought::Again(before) => before == found,
+        }
     }
 }
 

@@ -57,8 +57,9 @@ impl LaneContext {
     }
 
     fn assign(consumer: &BaseConsumer<Self>, list: &mut TopicPartitionList) -> KafkaResult<()> {
-        // End, until the restorer knows better: INVALID would mean C, and C is never a place to start from.
-        list.set_all_offsets(Offset::End)?;
+        // Any absolute offset, until the restorer knows the right one: the partition is paused, and the lane takes no record before its
+        // restore. Not INVALID, which means C; and not End, which librdkafka looks up later, also after a seek, and then goes there.
+        list.set_all_offsets(Offset::Offset(0))?;
         consumer.incremental_assign(list)?;
         consumer.pause(list)
     }

@@ -196,8 +196,11 @@ impl Simulation {
         while self.processes.iter().any(|process| process.zombie) {
             self.wake();
         }
-        for _ in 0..HEALING_STEPS {
+        for step in 0..HEALING_STEPS {
             self.step(false);
+            if step % 1_000 == 0 {
+                self.fence();
+            }
             if let Some((partition, reason)) = self
                 .processes
                 .iter()
@@ -224,6 +227,33 @@ impl Simulation {
         Err(format!(
             "not settled after {HEALING_STEPS} steps: {views:?}"
         ))
+    }
+
+    /// The group tells every member that still holds what belongs to somebody else by now.
+    fn fence(&mut self) {
+        for (index, process) in self.processes.iter_mut().enumerate() {
+            let held = process.lane.view();
+            let held = held.iter().map(|view| view.partition);
+            let stale: Vec<i32> = held
+                .filter(|partition| self.cluster.owner[partition] != index)
+                .collect();
+            if !stale.is_empty() {
+                process.lose(&stale);
+            }
+        }
+        // A move whose first half got lost with a process that died or slept is made up for.
+        for (partition, to) in self.moves.clone() {
+            let owner = &self.processes[self.cluster.owner[&partition]];
+            if owner
+                .lane
+                .view()
+                .iter()
+                .all(|view| view.partition != partition)
+            {
+                self.moves.remove(&partition);
+                self.give(partition, to);
+            }
+        }
     }
 
     /// The same simulated failure twice at one place halts a partition, as it should; its operator restarts it.

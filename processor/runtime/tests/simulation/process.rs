@@ -31,6 +31,7 @@ struct Write {
 struct Consumer {
     position: i64,
     paused: bool,
+    strayed: bool,
 }
 
 /// The world of one lane.
@@ -49,6 +50,8 @@ pub struct Io {
     producers: usize,
     pub halted: Vec<(i32, HaltReason)>,
     seeks_fail: bool,
+    /// The client goes somewhere else than it is told; never twice in a row on one partition.
+    seek_strays: bool,
 }
 
 impl Effects for Io {
@@ -84,10 +87,11 @@ impl Effects for Io {
             self.seeks_fail = false;
             return Err(SeekLater);
         }
-        self.consumers
-            .get_mut(&partition)
-            .ok_or(SeekLater)?
-            .position = offset;
+        let strays = std::mem::take(&mut self.seek_strays);
+        let consumer = self.consumers.get_mut(&partition).ok_or(SeekLater)?;
+        let strays = strays && !consumer.strayed;
+        consumer.strayed = strays;
+        consumer.position = if strays { offset + 2 } else { offset };
         Ok(())
     }
 
@@ -208,6 +212,7 @@ impl Process {
             Consumer {
                 position: i64::MAX,
                 paused: true,
+                strayed: false,
             },
         );
         self.lane.assigned(&mut self.io, &[partition]);
@@ -244,6 +249,7 @@ impl Process {
     fn tick(&mut self, cluster: &Cluster, rng: &mut Rng, faults: bool) {
         self.clock += 1 + rng.below(4) as u64;
         self.io.seeks_fail = faults && rng.once_in(8);
+        self.io.seek_strays = faults && rng.once_in(8);
         if rng.once_in(3) {
             self.control_seen = cluster.control.len();
             self.lane.control(cluster.control_up_to(self.control_seen));
@@ -272,7 +278,7 @@ impl Process {
                 return;
             };
             // Now and then a record arrives twice.
-            let from = if faults && rng.once_in(20) {
+            let from = if faults && !consumer.strayed && rng.once_in(20) {
                 (consumer.position - 2).max(0)
             } else {
                 consumer.position
