@@ -104,8 +104,8 @@ section! {
         /// store is written, and users are read from disk again and again.
         context_bytes: ByteSize = ByteSize::mib(256),
         /// Milliseconds between epochs, in which changed contexts and the offset go to the store together. Default
-        /// 1000. Longer: more to fold again after a crash. Much shorter: each change is written, none is combined.
-        epoch_ms: u64 = 1_000u64,
+        /// 5000. Longer: more to fold again after a crash. Much shorter: each change is written, none is combined.
+        epoch_ms: u64 = 5_000u64,
         /// Milliseconds between commits of the group offset, a lag signal for autoscalers and nothing else. Default
         /// 500. Longer: scaling reacts late.
         commit_ms: u64 = 500u64,
