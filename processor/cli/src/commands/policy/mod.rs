@@ -1,0 +1,60 @@
+//! `gavel policy`: the author's loop, one module per command.
+
+mod activate;
+mod check;
+mod publish;
+
+use std::path::Path;
+
+use clap::Subcommand;
+use gavel_judge::{Document, Policy as CompiledPolicy, PolicyError};
+
+use crate::failure::Failure;
+use crate::options::Globals;
+
+/// Check a policy, publish it, put it in force
+#[derive(Subcommand)]
+pub enum Policy {
+    Check(check::Check),
+    Publish(publish::Publish),
+    Activate(activate::Activate),
+}
+
+impl Policy {
+    pub fn run(self, globals: &Globals) -> Result<(), Failure> {
+        match self {
+            Policy::Check(check) => check.run(globals),
+            Policy::Publish(publish) => publish.run(globals),
+            Policy::Activate(activate) => activate.run(globals),
+        }
+    }
+}
+
+/// Reads a policy file and the term lists that it names, which are found beside it.
+pub fn load(file: &Path) -> Result<Document, Failure> {
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        Failure::usage(
+            format!("{}: cannot be read: {error}", file.display()),
+            "check the path of the policy",
+        )
+    })?;
+    let directory = file.parent().unwrap_or(Path::new("")).to_owned();
+    let mut lists = |name: &str| {
+        let path = directory.join(name);
+        std::fs::read_to_string(&path)
+            .map_err(|error| format!("{}: cannot be read: {error}", path.display()))
+    };
+    Document::parse(&file.to_string_lossy(), &text, &mut lists).map_err(unusable)
+}
+
+/// Compiles a policy.
+pub fn compile(document: &Document) -> Result<CompiledPolicy, Failure> {
+    CompiledPolicy::compile(document).map_err(unusable)
+}
+
+pub(crate) fn unusable(error: PolicyError) -> Failure {
+    Failure::difference(
+        error,
+        "mend the policy where it is named, then check it again",
+    )
+}
