@@ -246,12 +246,12 @@ impl ControlLog {
         }
     }
 
-    /// Compiles the newest activation of each scope, before a marker asks for it.
+    /// Compiles the newest activation of each scope, for judging and in shadow, before a marker asks for it.
     pub fn compile_current(&self) {
-        let mut newest: BTreeMap<&str, i64> = BTreeMap::new();
+        let mut newest: BTreeMap<(&str, bool), i64> = BTreeMap::new();
         for recorded in self.orders() {
             if let Order::PolicyActivated(order) = recorded.order() {
-                newest.insert(&order.scope, recorded.offset);
+                newest.insert((&order.scope, order.shadow), recorded.offset);
             }
         }
         for number in newest.into_values() {

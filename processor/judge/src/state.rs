@@ -25,6 +25,9 @@ pub struct PartitionState {
     pub(crate) clock: Clock,
     /// By scope: `*` or a community.
     pub(crate) activations: BTreeMap<String, Activation>,
+    /// Candidates that judge beside the policies in force, by scope.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) shadows: BTreeMap<String, Activation>,
 }
 
 /// Stored bytes that are no state of a partition.
@@ -42,6 +45,7 @@ impl Default for PartitionState {
             format: FORMAT,
             clock: Clock::default(),
             activations: BTreeMap::new(),
+            shadows: BTreeMap::new(),
         }
     }
 }
@@ -74,10 +78,16 @@ impl PartitionState {
         &self.activations
     }
 
-    /// The policies in force.
+    /// Shadow activations, by scope. One that names the policy in force judges nothing.
+    pub fn shadows(&self) -> &BTreeMap<String, Activation> {
+        &self.shadows
+    }
+
+    /// The policies in force, and those in shadow.
     pub fn policies(&self) -> impl Iterator<Item = Digest> + '_ {
         self.activations
             .values()
+            .chain(self.shadows.values())
             .map(|activation| activation.digest)
     }
 }

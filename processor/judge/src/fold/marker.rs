@@ -1,9 +1,10 @@
 //! Markers: where an order gets its place in time.
 //!
 //! Invariant: a marker changes something only if number, kind and SHA-256 are those of an order that stands in the control log; an
-//! activation only if it is newer than the current one of its scope. So whoever may write chat can forge nothing, and whoever activates
+//! activation only if it is newer than the current one of its scope (in force and in shadow apart). So whoever may write chat can forge nothing, and whoever activates
 //! can try again.
 
+use super::message::context_key;
 use super::{Contexts, EVERYWHERE, Fold, HaltReason, Patience};
 use crate::ENGINE;
 use crate::control::{ControlLog, PolicyOf};
@@ -24,11 +25,13 @@ pub(super) enum Change {
     Nothing,
     Activate {
         scope: String,
+        shadow: bool,
         activation: Activation,
         policy: Arc<Policy>,
     },
     Erase {
-        key: Vec<u8>,
+        community: String,
+        user: String,
     },
 }
 
@@ -49,15 +52,12 @@ impl Fold {
             return Resolved::Refused(Refusal::MarkerMismatch);
         };
         match recorded.order() {
-            Order::PolicyActivated(order) if !order.shadow => {
-                self.resolve_activation(marker.order, order, control)
-            }
+            Order::PolicyActivated(order) => self.resolve_activation(marker.order, order, control),
             Order::UserErased(order) => Resolved::Counts(Change::Erase {
-                key: format!("{}/{}", order.community, order.user).into_bytes(),
+                community: order.community.clone(),
+                user: order.user.clone(),
             }),
-            Order::PolicyActivated(_) | Order::PolicyDocument(_) | Order::LogOpened(_) => {
-                Resolved::Counts(Change::Nothing)
-            }
+            Order::PolicyDocument(_) | Order::LogOpened(_) => Resolved::Counts(Change::Nothing),
             Order::HistoryAccepted(_) | Order::VerdictOverturned(_) => {
                 Resolved::Counts(Change::Nothing)
             }
@@ -70,9 +70,12 @@ impl Fold {
         order: &PolicyActivated,
         control: &ControlLog,
     ) -> Resolved {
-        if self
-            .state
-            .activations()
+        let current = if order.shadow {
+            self.state.shadows()
+        } else {
+            self.state.activations()
+        };
+        if current
             .get(&order.scope)
             .is_some_and(|current| current.order >= number)
         {
@@ -84,9 +87,9 @@ impl Fold {
             return Resolved::Refused(Refusal::PolicyInvalid);
         };
         if engine != ENGINE {
-            // Only an activation for all may change the engine.
+            // Only an activation for all may change the engine; a candidate never stops a partition.
             let everywhere = order.scope == EVERYWHERE;
-            return if everywhere {
+            return if everywhere && !order.shadow {
                 Resolved::Halt(HaltReason::UnknownEngine { engine })
             } else {
                 Resolved::Refused(Refusal::PolicyInvalid)
@@ -98,6 +101,7 @@ impl Fold {
             PolicyOf::Ready(policy) if policy.engine() == engine => {
                 Resolved::Counts(Change::Activate {
                     scope: order.scope.clone(),
+                    shadow: order.shadow,
                     activation: Activation {
                         order: number,
                         digest,
@@ -118,13 +122,31 @@ impl Fold {
             Change::Nothing => {}
             Change::Activate {
                 scope,
+                shadow: false,
                 activation,
                 policy,
             } => {
                 self.policies.insert(scope.clone(), policy);
                 self.state.activations.insert(scope, activation);
             }
-            Change::Erase { key } => contexts.remove(&key)?,
+            Change::Activate {
+                scope,
+                shadow: true,
+                activation,
+                policy,
+            } => {
+                self.shadows.insert(scope.clone(), policy);
+                self.state.shadows.insert(scope, activation);
+            }
+            Change::Erase { community, user } => {
+                let key = &mut self.scratch.key;
+                for activation in self.state.shadows.values() {
+                    context_key(key, Some(activation.order), &community, &user);
+                    contexts.remove(key)?;
+                }
+                context_key(key, None, &community, &user);
+                contexts.remove(key)?;
+            }
         }
         Ok(())
     }

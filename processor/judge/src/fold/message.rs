@@ -1,7 +1,7 @@
 //! Judging a message: retry, mute, text, windows, thresholds, strikes, in this order.
 
-use super::{Contexts, Fold, HaltReason, Place};
-use crate::context::{Context, Said, context_expired};
+use super::{Contexts, Fold, HaltReason, Place, Scratch};
+use crate::context::{Context, NoContext, Said, context_expired};
 use crate::policy::{Policy, TrustLevel};
 use crate::ruling::{Action, Code};
 use gavel_schemas::ChatMessage;
@@ -10,32 +10,73 @@ use gavel_schemas::ChatMessage;
 type Judged = Result<(Action, Code), HaltReason>;
 
 impl Fold {
-    pub(super) fn judge<C: Contexts>(
+    /// Judges a message by the policy in force, then by the candidate in shadow, each with contexts of its own.
+    pub(super) fn hear<C: Contexts>(
         &mut self,
         place: Place,
         message: &ChatMessage<'_>,
         contexts: &mut C,
     ) -> Result<Judged, C::Error> {
-        let Some(policy) = self.policy_of(&message.community) else {
-            self.write_message(
-                place,
-                message,
-                Verdict::without_policy(Code::NoPolicy, Action::Allow),
+        let policy = self.policy_of(&message.community);
+        let shadow = self.shadow_of(&message.community, policy.as_deref());
+        if let Some((order, _)) = shadow {
+            // Whatever can fail for the candidate fails before anything has changed.
+            let scratch = &mut self.scratch;
+            context_key(
+                &mut scratch.key,
+                Some(order),
+                &message.community,
+                &message.user,
             );
-            return Ok(Ok((Action::Allow, Code::NoPolicy)));
+            if contexts.load(&scratch.key, &mut scratch.bytes)?
+                && let Err(error) = scratch.context.decode(&scratch.bytes)
+            {
+                return Ok(Err(corrupt(&error)));
+            }
+        }
+        let judged = match policy {
+            None => {
+                self.write_message(
+                    place,
+                    message,
+                    Verdict::without_policy(Code::NoPolicy, Action::Allow),
+                );
+                Ok((Action::Allow, Code::NoPolicy))
+            }
+            Some(policy) => self.judge(place, message, &policy, None, contexts)?,
         };
+        if let (Ok(_), Some((order, candidate))) = (&judged, shadow) {
+            let Scratch {
+                verdict, shadow, ..
+            } = &mut self.scratch;
+            std::mem::swap(verdict, shadow);
+            let shadowed = self.judge(place, message, &candidate, Some(order), contexts)?;
+            let Scratch {
+                verdict, shadow, ..
+            } = &mut self.scratch;
+            std::mem::swap(verdict, shadow);
+            if let Err(reason) = shadowed {
+                return Ok(Err(reason));
+            }
+        }
+        Ok(judged)
+    }
+
+    fn judge<C: Contexts>(
+        &mut self,
+        place: Place,
+        message: &ChatMessage<'_>,
+        policy: &Policy,
+        shadow: Option<i64>,
+        contexts: &mut C,
+    ) -> Result<Judged, C::Error> {
         let scratch = &mut self.scratch;
-        scratch.key.clear();
-        scratch.key.extend_from_slice(message.community.as_bytes());
-        scratch.key.push(b'/');
-        scratch.key.extend_from_slice(message.user.as_bytes());
+        context_key(&mut scratch.key, shadow, &message.community, &message.user);
         let known = contexts.load(&scratch.key, &mut scratch.bytes)?
             && !context_expired(&scratch.bytes, place.now);
         scratch.context.clear();
         if known && let Err(error) = scratch.context.decode(&scratch.bytes) {
-            return Ok(Err(HaltReason::CorruptContext {
-                detail: error.to_string(),
-            }));
+            return Ok(Err(corrupt(&error)));
         }
         let digest = content_digest(message, &mut scratch.bytes);
         let before = if message.message_id.is_empty() {
@@ -44,8 +85,8 @@ impl Fold {
             scratch.context.said_before(&digest)
         };
         if let Some(said) = before {
-            self.match_text(&policy, message);
-            self.decide(&policy, message, place.now);
+            self.match_text(policy, message);
+            self.decide(policy, message, place.now);
             // The same again: nothing follows from it a second time.
             self.scratch.decision.action = Some(said.action);
             (
@@ -54,7 +95,7 @@ impl Fold {
             ) = (None, None);
             self.scratch.decision.queues.clear();
             let verdict = Verdict {
-                policy: Some(&policy),
+                policy: Some(policy),
                 code: said.code,
                 action: said.action,
                 duplicate_of: Some(said.offset),
@@ -67,10 +108,10 @@ impl Fold {
             self.scratch.found.hits.clear();
             (Action::Block, Code::Muted)
         } else {
-            self.match_text(&policy, message);
-            self.count(&policy, message, place.now);
-            self.decide(&policy, message, place.now);
-            self.strike(&policy, place.now);
+            self.match_text(policy, message);
+            self.count(policy, message, place.now);
+            self.decide(policy, message, place.now);
+            self.strike(policy, place.now);
             (
                 self.scratch.decision.action.unwrap_or(Action::Allow),
                 Code::Judged,
@@ -92,7 +133,7 @@ impl Fold {
             place,
             message,
             Verdict {
-                policy: Some(&policy),
+                policy: Some(policy),
                 code,
                 action,
                 duplicate_of: None,
@@ -199,6 +240,25 @@ impl Fold {
         }
         let after = trust_of(policy, &scratch.context, now);
         scratch.decision.trust = (after != before).then_some(after);
+    }
+}
+
+/// Where a user's context lives: `community/user`, and for a candidate its own, behind a byte that no text begins with. A later
+/// candidate starts with empty contexts.
+pub(super) fn context_key(key: &mut Vec<u8>, shadow: Option<i64>, community: &str, user: &str) {
+    key.clear();
+    if let Some(order) = shadow {
+        key.push(0xff);
+        key.extend_from_slice(&order.to_be_bytes());
+    }
+    key.extend_from_slice(community.as_bytes());
+    key.push(b'/');
+    key.extend_from_slice(user.as_bytes());
+}
+
+fn corrupt(error: &NoContext) -> HaltReason {
+    HaltReason::CorruptContext {
+        detail: error.to_string(),
     }
 }
 

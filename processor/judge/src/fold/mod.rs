@@ -77,6 +77,8 @@ pub enum HaltReason {
 pub struct Ruling<'f> {
     /// Avro single object.
     pub verdict: &'f [u8],
+    /// The verdict of the candidate in shadow, if there is one for this message's community: for the shadow topic alone.
+    pub shadow: Option<&'f [u8]>,
     /// Whether the outputs carry the record's key.
     pub key_kept: bool,
     /// Whether the verdict carries the record's headers.
@@ -103,6 +105,7 @@ pub struct Fold {
     context_complete: bool,
     state: PartitionState,
     policies: BTreeMap<String, Arc<Policy>>,
+    shadows: BTreeMap<String, Arc<Policy>>,
     scratch: Scratch,
 }
 
@@ -117,6 +120,7 @@ struct Scratch {
     key: Vec<u8>,
     bytes: Vec<u8>,
     verdict: Vec<u8>,
+    shadow: Vec<u8>,
 }
 
 /// The scope of all communities.
@@ -131,24 +135,26 @@ impl Fold {
         state: PartitionState,
         control: &ControlLog,
     ) -> Result<Fold, MissingPolicy> {
-        let mut policies = BTreeMap::new();
-        for (scope, activation) in state.activations() {
-            let missing = |problem: String| MissingPolicy {
-                digest: activation.digest,
-                scope: scope.clone(),
-                problem,
-            };
-            let policy = control
-                .compile(&activation.digest)
-                .map_err(|error| missing(error.to_string()))?;
-            policies.insert(scope.clone(), policy);
-        }
+        let compile = |activations: &BTreeMap<String, Activation>| {
+            let compiled = activations.iter().map(|(scope, activation)| {
+                let missing = |error: crate::NoPolicy| MissingPolicy {
+                    digest: activation.digest,
+                    scope: scope.clone(),
+                    problem: error.to_string(),
+                };
+                let policy = control.compile(&activation.digest).map_err(missing)?;
+                Ok((scope.clone(), policy))
+            });
+            compiled.collect::<Result<BTreeMap<_, _>, MissingPolicy>>()
+        };
+        let (policies, shadows) = (compile(state.activations())?, compile(state.shadows())?);
         Ok(Fold {
             log_id: log_id.to_owned(),
             partition,
             context_complete,
             state,
             policies,
+            shadows,
             scratch: Scratch::default(),
         })
     }
@@ -174,6 +180,7 @@ impl Fold {
             context_complete: true,
             state,
             policies,
+            shadows: BTreeMap::new(),
             scratch: Scratch::default(),
         }
     }
@@ -206,6 +213,7 @@ impl Fold {
             None => Err(Refusal::EmptyValue),
             Some(value) => decode_inbound(value),
         };
+        self.scratch.shadow.clear();
         let mut clock = self.state.clock;
         let now = clock.tick(record.timestamp);
         let place = Place {
@@ -232,15 +240,16 @@ impl Fold {
             Ok(Inbound::Message(message)) if message.community.contains('/') => {
                 self.refuse(place, Refusal::BadCommunity)
             }
-            Ok(Inbound::Message(message)) => match self.judge(place, &message, contexts)? {
+            Ok(Inbound::Message(message)) => match self.hear(place, &message, contexts)? {
                 Ok((action, code)) => (action, code, None),
                 Err(reason) => return Ok(Step::Halt(reason)),
             },
         };
         self.state.clock = clock;
-        let verdict = &self.scratch.verdict;
+        let (verdict, shadow) = (&self.scratch.verdict, &self.scratch.shadow);
         Ok(Step::Verdict(Ruling {
             verdict,
+            shadow: (!shadow.is_empty()).then_some(shadow),
             key_kept,
             headers_kept: !place.headers_dropped,
             dead_letter,
@@ -256,15 +265,28 @@ impl Fold {
 
     /// The policy for a community: its own activation, else that of all.
     fn policy_of(&self, community: &str) -> Option<Arc<Policy>> {
-        let own = if self.policies.len() > 1 {
-            self.policies.get(community)
-        } else {
-            None
-        };
-        own.or_else(|| self.policies.get(EVERYWHERE))
-            .or_else(|| self.policies.get(community))
-            .map(Arc::clone)
+        scoped(&self.policies, community).map(|(_, policy)| Arc::clone(policy))
     }
+
+    /// The candidate for a community and the number of the order that named it, unless it is what judges anyway.
+    fn shadow_of(&self, community: &str, policy: Option<&Policy>) -> Option<(i64, Arc<Policy>)> {
+        let (scope, candidate) = scoped(&self.shadows, community)?;
+        let order = self.state.shadows.get(scope)?.order;
+        let differs = policy.is_none_or(|policy| policy.digest() != candidate.digest());
+        differs.then(|| (order, Arc::clone(candidate)))
+    }
+}
+
+fn scoped<'a>(
+    policies: &'a BTreeMap<String, Arc<Policy>>,
+    community: &str,
+) -> Option<(&'a String, &'a Arc<Policy>)> {
+    if policies.is_empty() {
+        return None;
+    }
+    policies
+        .get_key_value(community)
+        .or_else(|| policies.get_key_value(EVERYWHERE))
 }
 
 /// What every verdict says about its record.
