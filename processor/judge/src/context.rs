@@ -1,24 +1,25 @@
 //! What is remembered of one user, as a few dozen bytes.
 //!
 //! Layout, little-endian: format u8, expires_at i64, mute_until i64, strikes u64 (thousandths), strikes_at i64, trust_floor
-//! u64 (thousandths), trust u8, messages u8, events u16;
-//! then the messages (digest 16 bytes, offset i64, action u8, code u8) and the events (key u64, time i64), both oldest first. Times are
-//! milliseconds. A context that is not laid out like this is an error and never read as another one.
+//! u64 (thousandths), trust u8, messages u8, events u16, fragments u8;
+//! then the messages (digest 16 bytes, offset i64, action u8, code u8), the events (key u64, time i64, value u64) and the fragments (time
+//! i64, channel u64, bytes u8, text), all oldest first. Times are milliseconds. A context that is not laid out like this is an error and never read as another one.
 
-use crate::policy::TrustLevel;
+use crate::policy::{EVENTS, TrustLevel};
 use crate::ruling::{Action, Code};
 use serde::Serialize;
 
-const FORMAT: u8 = 1;
-const HEAD: usize = 1 + 8 * 5 + 1 + 1 + 2;
+const FORMAT: u8 = 2;
+const HEAD: usize = 1 + 8 * 5 + 1 + 1 + 2 + 1;
 const MESSAGE: usize = 16 + 8 + 1 + 1;
-const EVENT: usize = 16;
+const EVENT: usize = 24;
+const FRAGMENT: usize = 17;
 /// A user who says nothing for this long is forgotten, unless still muted.
 const FORGET_MS: i64 = 90 * 86_400_000;
 /// Messages among which a producer's retry is recognised.
 const MESSAGES: usize = 8;
-/// Events of all windows together.
-const EVENTS: usize = 512;
+/// Longest text that is kept to be read together with the next.
+pub(crate) const FRAGMENT_BYTES: usize = 32;
 
 /// A message that was judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +36,27 @@ pub(crate) struct Said {
 struct Event {
     key: u64,
     at: i64,
+    /// What was counted: 0, the hash of a value, the near-fingerprint of a text.
+    value: u64,
+}
+
+/// A short text that may be a part of a longer one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fragment {
+    pub at: i64,
+    /// Hash of the channel.
+    pub channel: u64,
+    pub text: String,
+}
+
+/// What is counted under one key.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Window {
+    pub key: u64,
+    /// Milliseconds.
+    pub timespan: i64,
+    /// More events than this serve nobody.
+    pub most: usize,
 }
 
 /// Decoded to be changed; kept between users for its memory.
@@ -49,6 +71,7 @@ pub(crate) struct Context {
     pub trust_floor: u64,
     said: Vec<Said>,
     events: Vec<Event>,
+    pub fragments: Vec<Fragment>,
 }
 
 /// Bytes that are no context.
@@ -62,6 +85,7 @@ impl Context {
         (self.trust, self.trust_floor) = (TrustLevel::default(), 0);
         self.said.clear();
         self.events.clear();
+        self.fragments.clear();
     }
 
     pub fn decode(&mut self, bytes: &[u8]) -> Result<(), NoContext> {
@@ -83,8 +107,19 @@ impl Context {
             usize::from(head[42]),
             usize::from(u16::from_le_bytes([head[43], head[44]])),
         );
-        let (said, counted) = rest.split_at_checked(messages * MESSAGE)?;
-        if counted.len() != events * EVENT {
+        let (said, rest) = rest.split_at_checked(messages * MESSAGE)?;
+        let (counted, mut rest) = rest.split_at_checked(events * EVENT)?;
+        for _ in 0..head[45] {
+            let (fragment, after) = rest.split_at_checked(FRAGMENT)?;
+            let (text, after) = after.split_at_checked(usize::from(fragment[16]))?;
+            self.fragments.push(Fragment {
+                at: long(fragment, 0)?,
+                channel: long(fragment, 8)? as u64,
+                text: std::str::from_utf8(text).ok()?.to_owned(),
+            });
+            rest = after;
+        }
+        if !rest.is_empty() {
             return None;
         }
         for one in said.chunks_exact(MESSAGE) {
@@ -100,6 +135,7 @@ impl Context {
             self.events.push(Event {
                 key: long(one, 0)? as u64,
                 at: long(one, 8)?,
+                value: long(one, 16)? as u64,
             });
         }
         Some(())
@@ -123,6 +159,7 @@ impl Context {
         // Both lists are bounded where they grow.
         out.push(self.said.len() as u8);
         out.extend_from_slice(&(self.events.len() as u16).to_le_bytes());
+        out.push(self.fragments.len() as u8);
         for said in &self.said {
             out.extend_from_slice(&said.digest);
             out.extend_from_slice(&said.offset.to_le_bytes());
@@ -131,6 +168,13 @@ impl Context {
         for event in &self.events {
             out.extend_from_slice(&event.key.to_le_bytes());
             out.extend_from_slice(&event.at.to_le_bytes());
+            out.extend_from_slice(&event.value.to_le_bytes());
+        }
+        for fragment in &self.fragments {
+            out.extend_from_slice(&fragment.at.to_le_bytes());
+            out.extend_from_slice(&fragment.channel.to_le_bytes());
+            out.push(fragment.text.len() as u8);
+            out.extend_from_slice(fragment.text.as_bytes());
         }
     }
 
@@ -149,19 +193,83 @@ impl Context {
         self.said.push(said);
     }
 
-    /// Counts an event under `key` at `now` and gives how many lie in `(now - timespan, now]`. `keep` is the longest window of the
-    /// policy: what is older serves nobody.
-    pub fn count(&mut self, key: u64, now: i64, timespan: i64, keep: i64) -> usize {
+    /// Forgets the events that no window of the policy reaches: `keep` is its longest.
+    pub fn forget(&mut self, now: i64, keep: i64) {
         self.events
             .retain(|event| event.at > now.saturating_sub(keep));
+    }
+
+    /// Adds an event with a value and gives how many in `(now - timespan, now]` have one that is `alike`.
+    pub fn count(
+        &mut self,
+        window: Window,
+        now: i64,
+        value: u64,
+        alike: impl Fn(u64, u64) -> bool,
+    ) -> usize {
+        self.add(window, now, value);
+        self.within(window, now)
+            .filter(|event| alike(event.value, value))
+            .count()
+    }
+
+    /// Adds an event with a value and gives how many different values there are in `(now - timespan, now]`.
+    pub fn count_different(&mut self, window: Window, now: i64, value: u64) -> usize {
+        // The value anew: only its last time counts.
+        self.events
+            .retain(|event| (event.key, event.value) != (window.key, value));
+        self.add(window, now, value);
+        self.within(window, now).count()
+    }
+
+    /// Whether the step before this one of an ordered rule was taken in `(now - timespan, now]` of its beginning; if so this one is. The
+    /// value of an event is its step, its time the beginning of the order.
+    pub fn step(&mut self, window: Window, now: i64, step: u64) -> bool {
+        let began = if step == 0 {
+            Some(now)
+        } else {
+            self.within(window, now)
+                .filter(|event| event.value == step - 1)
+                .map(|event| event.at)
+                .max()
+        };
+        let Some(began) = began else { return false };
+        self.events
+            .retain(|event| (event.key, event.value) != (window.key, step));
+        self.add(window, began, step);
+        true
+    }
+
+    fn within(&self, window: Window, now: i64) -> impl Iterator<Item = &Event> {
+        let since = now.saturating_sub(window.timespan);
+        self.events
+            .iter()
+            .filter(move |event| event.key == window.key && event.at > since)
+    }
+
+    fn add(&mut self, window: Window, at: i64, value: u64) {
+        let mine = |event: &Event| event.key == window.key;
+        if self.events.iter().filter(|event| mine(event)).count() >= window.most
+            && let Some(oldest) = self.events.iter().position(mine)
+        {
+            self.events.remove(oldest);
+        }
         if self.events.len() == EVENTS {
             self.events.remove(0);
         }
-        self.events.push(Event { key, at: now });
-        self.events
-            .iter()
-            .filter(|event| event.key == key && event.at > now.saturating_sub(timespan))
-            .count()
+        self.events.push(Event {
+            key: window.key,
+            at,
+            value,
+        });
+    }
+
+    /// Keeps a short text for a while, and at most `most` of them.
+    pub fn keep(&mut self, fragment: Fragment, most: usize) {
+        self.fragments.push(fragment);
+        if self.fragments.len() > most {
+            self.fragments.remove(0);
+        }
     }
 
     /// Thousandths of points left at `now`.
@@ -266,7 +374,20 @@ mod tests {
             action: Action::Mask,
             code: Code::Judged,
         });
-        context.count(11, 100, 50, 50);
+        let window = Window {
+            key: 11,
+            timespan: 50,
+            most: 9,
+        };
+        context.count(window, 100, 7, |_, _| true);
+        context.keep(
+            Fragment {
+                at: 100,
+                channel: 4,
+                text: "é".into(),
+            },
+            2,
+        );
         let mut bytes = Vec::new();
         context.encode(100, &mut bytes);
         let mut read = Context::default();
@@ -311,10 +432,71 @@ mod tests {
     #[test]
     fn a_window_is_open_at_its_old_end() {
         let mut context = Context::default();
+        let window = |key| Window {
+            key,
+            timespan: 10,
+            most: 9,
+        };
         assert_eq!(
-            [0, 5, 10, 14].map(|at| context.count(1, at, 10, 10)),
+            [0, 5, 10, 14].map(|at| context.count(window(1), at, 0, |_, _| true)),
             [1, 2, 2, 3]
         );
-        assert_eq!(context.count(2, 14, 10, 10), 1);
+        assert_eq!(context.count(window(2), 14, 0, |_, _| true), 1);
+    }
+
+    #[test]
+    fn a_busy_window_keeps_no_more_events_than_it_counts_to() {
+        let mut context = Context::default();
+        let quiet = Window {
+            key: 1,
+            timespan: 1_000,
+            most: 5,
+        };
+        context.count(quiet, 0, 0, |_, _| true);
+        for at in 1..=600 {
+            context.count(
+                Window {
+                    key: 2,
+                    timespan: 1_000,
+                    most: 3,
+                },
+                at,
+                0,
+                |_, _| true,
+            );
+        }
+        assert_eq!(context.count(quiet, 601, 0, |_, _| true), 2);
+        assert_eq!(context.events.len(), 5);
+    }
+
+    #[test]
+    fn different_values_are_counted_once_each() {
+        let mut context = Context::default();
+        let window = Window {
+            key: 1,
+            timespan: 10,
+            most: 9,
+        };
+        assert_eq!(
+            [(0, 7), (1, 7), (2, 8), (3, 9), (11, 7)]
+                .map(|(at, value)| context.count_different(window, at, value)),
+            [1, 1, 2, 3, 3]
+        );
+    }
+
+    #[test]
+    fn steps_count_in_their_order_and_within_the_time_since_the_first() {
+        let mut context = Context::default();
+        let window = Window {
+            key: 1,
+            timespan: 10,
+            most: 3,
+        };
+        assert!(!context.step(window, 0, 1));
+        assert!(
+            context.step(window, 1, 0) && context.step(window, 5, 1) && context.step(window, 10, 2)
+        );
+        let mut late = Context::default();
+        assert!(late.step(window, 1, 0) && late.step(window, 9, 1) && !late.step(window, 11, 2));
     }
 }

@@ -61,19 +61,13 @@ fn mistakes_are_named_with_their_line_and_their_mend_all_at_once() {
 }
 
 #[test]
-fn what_engine_1_cannot_do_is_refused_by_name() {
-    assert!(
-        one(&format!("{GOOD}[words]\nslur = [\"a\"]\n"))
-            .contains("`words` is not supported by engine 1")
-    );
+fn what_no_engine_here_can_do_is_refused_by_name() {
     assert!(
         one(&GOOD.replace("id = \"p\"", "id = \"p\"\nengine = 2"))
             .contains("engine 2 is not carried")
     );
-    let context = format!(
-        "{GOOD}[[context]]\nid = \"f\"\ntype = \"value_count\"\ngroup_by = [\"user\"]\ntimespan = \"1s\"\ncondition = {{ gte = 2 }}\nthen = {{ topic = \"vulgar\", risk = 1 }}\n"
-    );
-    assert!(one(&context).contains("`type = \"value_count\"` is not supported by engine 1"));
+    assert!(one(&format!("{GOOD}[words]\nslur = 3\n")).contains("class `slur` is a list of words"));
+    assert!(one(&format!("{GOOD}[phrase]\nid = 3\n")).contains("unknown key `phrase`"));
 }
 
 #[test]

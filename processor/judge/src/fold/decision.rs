@@ -2,8 +2,11 @@
 
 use crate::policy::{Consequence, Levels, Policy, TrustLevel};
 use crate::ruling::Action;
-use crate::text::Found;
+use crate::text::{Found, Hit};
 use std::collections::BTreeSet;
+
+/// Thousandths: hits count once it is more likely than not that one of them is right.
+const EVEN: u32 = 500;
 
 /// What is found and decided about one message. Kept between messages for its memory.
 #[derive(Debug, Default)]
@@ -12,6 +15,8 @@ pub(super) struct Decision {
     pub risks: Vec<Option<u8>>,
     /// By topic: its own action reaches `mask`.
     masked: Vec<bool>,
+    /// Links that the channel does not allow are to be hidden.
+    mask_links: bool,
     /// Context rules that fired, by index.
     pub fired: Vec<usize>,
     /// A step of the strikes applied.
@@ -20,6 +25,17 @@ pub(super) struct Decision {
     pub mute_until: Option<i64>,
     pub queues: BTreeSet<String>,
     pub trust: Option<TrustLevel>,
+    weak: Vec<Weak>,
+}
+
+/// A hit that is more often wrong than right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Weak {
+    topic: usize,
+    /// Highest first.
+    risk: std::cmp::Reverse<u8>,
+    term: u32,
+    weight: u32,
 }
 
 impl Decision {
@@ -28,12 +44,14 @@ impl Decision {
         self.risks.resize(topics, None);
         self.masked.clear();
         self.masked.resize(topics, false);
+        self.mask_links = false;
         self.fired.clear();
         self.struck = false;
         self.action = None;
         self.mute_until = None;
         self.queues.clear();
         self.trust = None;
+        self.weak.clear();
     }
 
     pub fn risk(&mut self, topic: usize, risk: u8) {
@@ -42,12 +60,57 @@ impl Decision {
         }
     }
 
-    pub fn hits(&mut self, policy: &Policy, found: &Found) {
+    /// Takes in what was found: a hit counts by itself if it is right at least every other time, and several weaker ones of a topic when
+    /// one of them is right more likely than not. Drops the hits that do not count.
+    pub fn hits(&mut self, policy: &Policy, found: &mut Found) {
         for hit in &found.hits {
-            if let Some(term) = policy.terms.get(hit.term as usize) {
-                self.risk(term.topic, term.risk);
+            let Some(rule) = policy.rule(hit.term) else {
+                continue;
+            };
+            match rule.topic {
+                Some(topic) if rule.weight >= EVEN => self.risk(topic, hit.risk),
+                Some(topic) => self.weak.push(Weak {
+                    topic,
+                    risk: std::cmp::Reverse(hit.risk),
+                    term: hit.term,
+                    weight: rule.weight,
+                }),
+                None => {}
             }
         }
+        if !self.weak.is_empty() {
+            self.weigh();
+            let risks = &self.risks;
+            found.hits.retain(|hit| {
+                let topic = policy.rule(hit.term).and_then(|rule| rule.topic);
+                topic.is_none_or(|topic| {
+                    risks
+                        .get(topic)
+                        .copied()
+                        .flatten()
+                        .is_some_and(|risk| risk >= hit.risk)
+                })
+            });
+        }
+    }
+
+    /// By topic, from the highest risk down: how likely all are wrong, each rule counting once.
+    fn weigh(&mut self) {
+        let mut weak = std::mem::take(&mut self.weak);
+        weak.sort_unstable();
+        weak.dedup_by_key(|one| (one.topic, one.term));
+        let (mut topic, mut wrong) = (usize::MAX, 1_000);
+        for one in &weak {
+            if one.topic != topic {
+                (topic, wrong) = (one.topic, 1_000);
+            }
+            wrong = wrong * (1_000 - one.weight) / 1_000;
+            if wrong <= EVEN {
+                self.risk(topic, one.risk.0);
+            }
+        }
+        weak.clear();
+        self.weak = weak;
     }
 
     pub fn highest_risk(&self) -> u8 {
@@ -66,17 +129,27 @@ impl Decision {
         let audience = policy.audience(channel, audience);
         let mut action = self.action.unwrap_or(Action::Allow);
         for (topic, risk) in self.risks.iter().enumerate() {
-            let Some(risk) = *risk else { continue };
-            let (levels, shift) = (audience.levels(topic), policy.shift(topic, trust));
-            let own = action_of(levels, shift, risk);
+            let (Some(risk), Some(levels)) = (*risk, audience.levels(topic)) else {
+                continue;
+            };
+            let shift = policy.shift(topic, trust);
+            let own = levels.action(shift, risk);
             self.masked[topic] = own >= Action::Mask;
             action = action.max(own);
             if Levels::reached(levels.escalate, shift, risk) {
-                self.queues.insert("default".to_owned());
+                self.queues
+                    .insert(levels.queue.clone().unwrap_or_else(|| "default".to_owned()));
             }
         }
+        if found.hits.iter().any(|hit| hit.term == policy.link_rule)
+            && let Some(urls) = policy.urls(channel)
+        {
+            let own = urls.other.action();
+            self.mask_links = own >= Action::Mask;
+            action = action.max(own);
+        }
         // What cannot be masked, because no word carries it, is blocked.
-        let maskable = found.hits.iter().any(|hit| self.masks(policy, hit.term));
+        let maskable = found.hits.iter().any(|hit| self.masks(policy, hit));
         self.action = Some(if action == Action::Mask && !maskable {
             Action::Block
         } else {
@@ -84,12 +157,13 @@ impl Decision {
         });
     }
 
-    /// Whether a hit of this term is to be hidden.
-    pub fn masks(&self, policy: &Policy, term: u32) -> bool {
-        policy
-            .terms
-            .get(term as usize)
-            .is_some_and(|term| self.masked.get(term.topic).copied().unwrap_or(false))
+    /// Whether a hit is to be hidden.
+    pub fn masks(&self, policy: &Policy, hit: &Hit) -> bool {
+        match policy.rule(hit.term).map(|rule| rule.topic) {
+            Some(Some(topic)) => self.masked.get(topic).copied().unwrap_or(false),
+            Some(None) => self.mask_links,
+            None => false,
+        }
     }
 
     pub fn consequence(&mut self, consequence: &Consequence, now: i64, mute_until: i64) {
@@ -110,17 +184,4 @@ impl Decision {
             }
         }
     }
-}
-
-/// The most severe action whose level is reached.
-fn action_of(levels: Levels, shift: i8, risk: u8) -> Action {
-    let order = [
-        (levels.block, Action::Block),
-        (levels.mask, Action::Mask),
-        (levels.flag, Action::Flag),
-    ];
-    order
-        .into_iter()
-        .find(|(level, _)| Levels::reached(*level, shift, risk))
-        .map_or(Action::Allow, |(_, action)| action)
 }

@@ -1,9 +1,12 @@
 //! Judging a message: retry, mute, text, windows, thresholds, strikes, in this order.
 
 use super::{Contexts, Fold, HaltReason, Place, Scratch};
-use crate::context::{Context, NoContext, Said, context_expired};
-use crate::policy::{Policy, TrustLevel};
+use crate::context::{Context, FRAGMENT_BYTES, Fragment, NoContext, Said, Window, context_expired};
+use crate::policy::{
+    CompiledContext, ContextKind, Detector, Field, Named, Policy, SameText, TrustLevel, Urls,
+};
 use crate::ruling::{Action, Code};
+use crate::text::{Hit, Marks, Span, fingerprint, fnv, near_fingerprint, nearly};
 use gavel_schemas::ChatMessage;
 
 /// Err: the fold cannot go on.
@@ -86,6 +89,7 @@ impl Fold {
         };
         if let Some(said) = before {
             self.match_text(policy, message);
+            self.scratch.weigh(policy);
             self.decide(policy, message, place.now);
             // The same again: nothing follows from it a second time.
             self.scratch.decision.action = Some(said.action);
@@ -109,6 +113,8 @@ impl Fold {
             (Action::Block, Code::Muted)
         } else {
             self.match_text(policy, message);
+            self.match_joined(policy, message, place.now);
+            self.scratch.weigh(policy);
             self.count(policy, message, place.now);
             self.decide(policy, message, place.now);
             self.strike(policy, place.now);
@@ -144,41 +150,109 @@ impl Fold {
 
     fn match_text(&mut self, policy: &Policy, message: &ChatMessage<'_>) {
         let scratch = &mut self.scratch;
-        scratch.cells.read(&message.text);
-        scratch.views.read(&scratch.cells);
-        policy
-            .matcher
-            .find(&scratch.views, &mut scratch.found, |term| {
-                policy.risk_of(term)
-            });
+        let urls = policy.urls(&message.channel);
+        scratch.found.clear();
+        scratch.read(policy, &message.text, urls);
+        scratch
+            .found
+            .settle(&policy.matcher, message.language.as_deref());
         scratch.decision.clear(policy.topics.len());
-        scratch.decision.hits(policy, &scratch.found);
+    }
+
+    /// Reads short messages together with the short ones before: a word may stand in several.
+    fn match_joined(&mut self, policy: &Policy, message: &ChatMessage<'_>, now: i64) {
+        let Some(join) = policy.join else { return };
+        let scratch = &mut self.scratch;
+        let channel = fnv(message.channel.as_bytes());
+        let since = now.saturating_sub(join.within);
+        scratch
+            .context
+            .fragments
+            .retain(|fragment| fragment.at > since);
+        let text = message.text.trim();
+        if text.is_empty() || text.len() > 2 * FRAGMENT_BYTES {
+            return;
+        }
+        let mut joined = std::mem::take(&mut scratch.joined);
+        joined.clear();
+        let fragments = scratch
+            .context
+            .fragments
+            .iter()
+            .filter(|fragment| fragment.channel == channel);
+        for fragment in fragments {
+            joined.push_str(&fragment.text);
+            joined.push(' ');
+        }
+        if !joined.is_empty() {
+            let boundary = joined.len() as u32;
+            let lead = (message.text.len() - message.text.trim_start().len()) as u32;
+            joined.push_str(text);
+            std::mem::swap(&mut scratch.found, &mut scratch.apart);
+            scratch.found.clear();
+            scratch.read(policy, &joined, None);
+            scratch
+                .found
+                .settle(&policy.matcher, message.language.as_deref());
+            std::mem::swap(&mut scratch.found, &mut scratch.apart);
+            // What lies in one message was found there.
+            let across = scratch
+                .apart
+                .hits
+                .iter()
+                .filter(|hit| hit.span.start < boundary && boundary < hit.span.end);
+            scratch.found.hits.extend(across.map(|hit| Hit {
+                span: Span {
+                    start: lead,
+                    end: lead + hit.span.end - boundary,
+                },
+                marks: hit.marks.with(Marks::JOINED),
+                ..*hit
+            }));
+            scratch.found.hits.sort_unstable();
+        }
+        scratch.joined = joined;
+        if text.len() <= FRAGMENT_BYTES {
+            let fragment = Fragment {
+                at: now,
+                channel,
+                text: text.to_owned(),
+            };
+            scratch
+                .context
+                .keep(fragment, join.last.saturating_sub(1) as usize);
+        }
     }
 
     fn count(&mut self, policy: &Policy, message: &ChatMessage<'_>, now: i64) {
-        let keep = policy
+        let Some(keep) = policy
             .contexts
             .iter()
             .map(|compiled| compiled.rule.timespan)
             .max()
-            .unwrap_or(0);
-        let scratch = &mut self.scratch;
-        for (index, compiled) in policy.contexts.iter().enumerate() {
-            let rule = &compiled.rule;
-            let key = if rule.by_channel {
-                compiled.key ^ fnv(message.channel.as_bytes())
-            } else {
-                compiled.key
-            };
-            if scratch.context.count(key, now, rule.timespan, keep) < rule.gte as usize {
-                continue;
-            }
-            scratch.decision.fired.push(index);
-            scratch.decision.risk(compiled.topic, rule.risk);
-            if let Some(consequence) = &rule.consequence {
-                scratch
-                    .decision
-                    .consequence(consequence, now, scratch.context.mute_until);
+        else {
+            return;
+        };
+        self.scratch.context.forget(now, keep);
+        // Rules that name context rules come after those.
+        let names_context = |compiled: &CompiledContext| {
+            compiled
+                .named
+                .iter()
+                .any(|named| matches!(named, Named::Context(_)))
+        };
+        for later in [false, true] {
+            for (index, compiled) in policy.contexts.iter().enumerate() {
+                if names_context(compiled) == later && self.scratch.fires(compiled, message, now) {
+                    let scratch = &mut self.scratch;
+                    scratch.decision.fired.push(index);
+                    scratch.decision.risk(compiled.topic, compiled.rule.risk);
+                    if let Some(consequence) = &compiled.rule.consequence {
+                        scratch
+                            .decision
+                            .consequence(consequence, now, scratch.context.mute_until);
+                    }
+                }
             }
         }
     }
@@ -333,9 +407,131 @@ fn content_digest(message: &ChatMessage<'_>, buffer: &mut Vec<u8>) -> [u8; 16] {
     digest
 }
 
-/// FNV-1a: parts a user's counters by channel. A collision only counts two channels of one user together.
-fn fnv(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+impl Scratch {
+    /// Adds to `found` what stands in a text. Its plain view stays in `views`.
+    fn read(&mut self, policy: &Policy, text: &str, urls: Option<&Urls>) {
+        let overridden = self.cells.read(text);
+        if overridden {
+            self.cells.read_displayed(text);
+            self.views.read(&self.cells, policy.undo);
+            policy.matcher.look(
+                &self.cells.cells,
+                &self.views,
+                &mut self.work,
+                &mut self.found,
+            );
+            self.cells.read(text);
+        }
+        self.views.read(&self.cells, policy.undo);
+        policy.matcher.look(
+            &self.cells.cells,
+            &self.views,
+            &mut self.work,
+            &mut self.found,
+        );
+        if policy.detectors.is_empty() && urls.is_none() {
+            return;
+        }
+        self.detected
+            .look(text, &policy.detectors, urls.is_some(), &mut self.found);
+        if let Some(urls) = urls {
+            let detectors = &policy.detectors;
+            let plain_url = |term: u32| {
+                detectors.iter().any(|(index, detector)| {
+                    *index == term && matches!(detector, Detector::Url { .. })
+                })
+            };
+            for link in &self.detected.links {
+                if link.within(&urls.allow) {
+                    self.found
+                        .hits
+                        .retain(|hit| hit.span != link.span || !plain_url(hit.term));
+                } else {
+                    self.found.hits.push(Hit {
+                        span: link.span,
+                        term: policy.link_rule,
+                        marks: Marks::NONE,
+                        cells: (0, 0),
+                        risk: 0,
+                    });
+                }
+            }
+        }
+    }
+
+    fn weigh(&mut self, policy: &Policy) {
+        self.decision.hits(policy, &mut self.found);
+    }
+
+    /// Counts the message for a rule, if it is of its kind; whether the rule fires.
+    fn fires(&mut self, compiled: &CompiledContext, message: &ChatMessage<'_>, now: i64) -> bool {
+        let rule = &compiled.rule;
+        let speaks = |named: &Named| match *named {
+            Named::Rule(index) => self.found.hits.iter().any(|hit| hit.term == index),
+            Named::Topic(topic) => self
+                .decision
+                .risks
+                .get(topic)
+                .copied()
+                .flatten()
+                .is_some_and(|risk| risk > 0),
+            Named::Context(index) => self.decision.fired.contains(&index),
+        };
+        let mut window = Window {
+            key: compiled.key,
+            timespan: rule.timespan,
+            most: rule.gte as usize,
+        };
+        if rule.by_channel {
+            window.key ^= fnv(message.channel.as_bytes());
+        }
+        if rule.kind == ContextKind::TemporalOrdered {
+            let taken: Vec<u64> = (0u64..)
+                .zip(&compiled.named)
+                .filter(|(_, named)| speaks(named))
+                .map(|(step, _)| step)
+                .collect();
+            let last = compiled.named.len() as u64 - 1;
+            // From the last step back: one message takes one step of an order.
+            return taken.into_iter().rev().fold(false, |fired, step| {
+                self.context.step(window, now, step) && step == last || fired
+            });
+        }
+        if !compiled.named.is_empty() && !compiled.named.iter().any(speaks) {
+            return false;
+        }
+        let count = match (rule.kind, rule.by_text) {
+            (ContextKind::ValueCount(field), _) => {
+                let value = match field {
+                    Field::Channel => fnv(message.channel.as_bytes()),
+                    Field::ReplyTo => match message.reply_to.as_deref() {
+                        Some(reply) => fnv(reply.as_bytes()),
+                        None => return false,
+                    },
+                    Field::Text => fingerprint(self.views.plain()),
+                };
+                self.context.count_different(window, now, value)
+            }
+            (_, None) => self.context.count(window, now, 0, |_, _| true),
+            (_, Some(same)) => {
+                // Other texts stand between.
+                window.most = (4 * window.most).max(16);
+                match same {
+                    SameText::Fingerprint => self.context.count(
+                        window,
+                        now,
+                        fingerprint(self.views.plain()),
+                        |one, other| one == other,
+                    ),
+                    SameText::Near => self.context.count(
+                        window,
+                        now,
+                        near_fingerprint(self.views.plain()),
+                        nearly,
+                    ),
+                }
+            }
+        };
+        count >= rule.gte as usize
+    }
 }

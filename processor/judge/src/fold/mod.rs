@@ -15,7 +15,8 @@ use crate::digest::Digest;
 use crate::policy::Policy;
 use crate::ruling::{Action, Code};
 use crate::state::{Activation, PartitionState};
-use crate::text::{Cells, Found, Views};
+use crate::text::detect::Detected;
+use crate::text::{Cells, Found, Views, Work};
 use decision::Decision;
 use gavel_schemas::{Inbound, Refusal, decode_inbound, limits};
 use std::collections::BTreeMap;
@@ -114,7 +115,12 @@ pub struct Fold {
 struct Scratch {
     cells: Cells,
     views: Views,
+    work: Work,
     found: Found,
+    /// Hits of messages read together.
+    apart: Found,
+    joined: String,
+    detected: Detected,
     decision: Decision,
     context: Context,
     key: Vec<u8>,

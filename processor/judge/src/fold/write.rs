@@ -4,22 +4,8 @@ use super::message::Verdict as Outcome;
 use super::{Fold, Place};
 use crate::policy::{Policy, TrustLevel};
 use crate::ruling::{Action, Code};
-use crate::text::{MARK_NAMES, Span};
+use crate::text::Span;
 use gavel_schemas::{ChatMessage, Effect, Label, Reason, Refusal, Verdict, encode_verdict, limits};
-use std::sync::LazyLock;
-
-/// Names of evasions for each set of marks, joined by `+`.
-static EVASIONS: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let names = |marks: u8| {
-        MARK_NAMES
-            .iter()
-            .filter(move |(bit, _)| marks & bit != 0)
-            .map(|(_, name)| *name)
-    };
-    (0..=u8::MAX >> 1)
-        .map(|marks| names(marks).collect::<Vec<_>>().join("+"))
-        .collect()
-});
 
 impl Fold {
     /// A verdict about a record that is no message.
@@ -81,6 +67,12 @@ impl Fold {
         let (decision, found) = (&scratch.decision, &scratch.found);
         let (mut effects, mut labels, mut reasons, mut masked) =
             (Vec::new(), Vec::new(), Vec::new(), None);
+        let evasions: Vec<String> = found
+            .hits
+            .iter()
+            .take(limits::REASONS)
+            .map(|hit| hit.marks.names())
+            .collect();
         if let Some(policy) = outcome.policy {
             effects.extend(decision.mute_until.map(|until| Effect {
                 kind: "mute",
@@ -125,21 +117,22 @@ impl Fold {
             reasons.extend(decision.struck.then(|| zero("strikes")));
             reasons.sort_by_key(|reason| reason.rule);
             // Hits are in order already.
+            let mut names = evasions.iter();
             for hit in found
                 .hits
                 .iter()
                 .take(limits::REASONS.saturating_sub(reasons.len()))
             {
-                let Some(term) = policy.terms.get(hit.term as usize) else {
+                let (Some(rule), Some(evasion)) = (policy.rule(hit.term), names.next()) else {
                     continue;
                 };
-                reasons.push(reason(&term.id, hit.span, hit.marks, &message.text));
+                reasons.push(reason(&rule.id, hit.span, evasion, &message.text));
             }
             if outcome.action == Action::Mask {
                 let mut spans: Vec<Span> = found
                     .hits
                     .iter()
-                    .filter(|hit| decision.masks(policy, hit.term))
+                    .filter(|hit| decision.masks(policy, hit))
                     .map(|hit| hit.span)
                     .collect();
                 if spans.is_empty() {
@@ -190,7 +183,7 @@ fn trust_name(trust: TrustLevel) -> &'static str {
     }
 }
 
-fn reason<'a>(rule: &'a str, span: Span, marks: u8, text: &str) -> Reason<'a> {
+fn reason<'a>(rule: &'a str, span: Span, evasion: &'a str, text: &str) -> Reason<'a> {
     let units = |from: u32, to: u32| {
         let part = text.get(from as usize..to as usize).unwrap_or_default();
         part.chars().map(char::len_utf16).sum::<usize>()
@@ -204,7 +197,7 @@ fn reason<'a>(rule: &'a str, span: Span, marks: u8, text: &str) -> Reason<'a> {
         end: span.end as i32,
         start_utf16: start_utf16 as i32,
         end_utf16: end_utf16 as i32,
-        evasion: EVASIONS.get(usize::from(marks)).map_or("", String::as_str),
+        evasion,
     }
 }
 

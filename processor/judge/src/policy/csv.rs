@@ -1,9 +1,11 @@
-//! Bulk lists: CSV with the header id,match,topic,risk and optionally weight,partial,exceptions,language.
+//! Bulk lists: CSV with the header id,match,topic,risk and optionally weight,partial,exceptions,language,fuzzy,guards; and lists of
+//! plain words.
 
 use super::document::{RISK_MAX, Term};
 use super::error::{Problems, did_you_mean, nearest};
+use super::pattern::Pattern;
 
-const COLUMNS: [&str; 8] = [
+const COLUMNS: [&str; 10] = [
     "id",
     "match",
     "topic",
@@ -12,6 +14,8 @@ const COLUMNS: [&str; 8] = [
     "partial",
     "exceptions",
     "language",
+    "fuzzy",
+    "guards",
 ];
 const REQUIRED: usize = 4;
 /// Between several patterns or exceptions in one cell.
@@ -101,10 +105,13 @@ fn term<'r>(cell: impl Fn(usize) -> &'r str, topics: &[String]) -> Result<Term, 
             cell(3)
         )
     })?;
-    let partial = match cell(5) {
-        "" | "false" => false,
-        "true" => true,
-        other => return Err(format!("`partial` is `{other}`: true, false or empty")),
+    let flag = |column: usize| match cell(column) {
+        "" | "false" => Ok(false),
+        "true" => Ok(true),
+        other => Err(format!(
+            "`{}` is `{other}`: true, false or empty",
+            COLUMNS[column]
+        )),
     };
     let patterns = patterns_of(cell(1))?;
     if patterns.is_empty() {
@@ -120,12 +127,21 @@ fn term<'r>(cell: impl Fn(usize) -> &'r str, topics: &[String]) -> Result<Term, 
         risk,
         weight: weight(cell(4))?,
         language,
-        partial,
+        partial: flag(5)?,
+        fuzzy: flag(8)?,
+        guards: cells_of(cell(9)),
         exceptions: patterns_of(cell(6))?,
     })
 }
 
 fn patterns_of(cell: &str) -> Result<Vec<String>, String> {
+    let all = cells_of(cell);
+    all.iter()
+        .try_for_each(|pattern| Pattern::parse(pattern).map(|_| ()))?;
+    Ok(all)
+}
+
+fn cells_of(cell: &str) -> Vec<String> {
     let mut all: Vec<String> = cell
         .split(SEPARATOR)
         .map(str::trim)
@@ -134,8 +150,7 @@ fn patterns_of(cell: &str) -> Result<Vec<String>, String> {
         .collect();
     all.sort();
     all.dedup();
-    all.iter().try_for_each(|pattern| check_pattern(pattern))?;
-    Ok(all)
+    all
 }
 
 /// Thousandths.
@@ -158,23 +173,13 @@ fn weight(cell: &str) -> Result<u32, String> {
     })
 }
 
-/// What may stand in `match`: text with a letter or digit in it, and `*` only at its ends.
-pub(super) fn check_pattern(pattern: &str) -> Result<(), String> {
-    let inner = pattern.strip_prefix('*').unwrap_or(pattern);
-    let inner = inner.strip_suffix('*').unwrap_or(inner);
-    if inner.contains('*') {
-        return Err(format!(
-            "`{pattern}`: `*` stands only at an end (prefix, suffix or both)"
-        ));
-    }
-    if !inner.chars().any(char::is_alphanumeric) {
-        return Err(format!("`{pattern}` has no letter or digit to match"));
-    }
-    if inner.len() > 200 {
-        return Err(format!(
-            "`{}…` is longer than 200 bytes",
-            inner.chars().take(20).collect::<String>()
-        ));
-    }
-    Ok(())
+/// Words of a plain list: parted by white space or lines; what follows a `#` is a remark.
+pub(super) fn words(text: &str) -> Vec<String> {
+    let lines = text
+        .lines()
+        .map(|line| line.split('#').next().unwrap_or_default());
+    lines
+        .flat_map(str::split_whitespace)
+        .map(str::to_owned)
+        .collect()
 }

@@ -5,6 +5,7 @@
 
 use super::error::PolicyError;
 use crate::digest::Digest;
+pub use crate::text::detect::Detector;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -19,15 +20,111 @@ pub struct Document {
     pub(crate) id: String,
     /// In the author's order: labels of a verdict follow it.
     pub(crate) topics: Vec<String>,
+    pub(crate) normalise: Normalise,
     pub(crate) audiences: BTreeMap<String, Thresholds>,
-    /// Pattern and audience; the first that fits counts, longest pattern first.
-    pub(crate) channels: Vec<(String, String)>,
+    /// The first that fits counts, longest pattern first.
+    pub(crate) channels: Vec<Channel>,
     pub(crate) trust: TrustShift,
+    /// Classes of words for phrases.
+    pub(crate) words: BTreeMap<String, Words>,
+    /// Words that are never a misspelling nor a piece of another.
+    pub(crate) ordinary: Vec<String>,
+    pub(crate) guards: BTreeMap<String, Guard>,
     pub(crate) terms: Vec<Term>,
     pub(crate) allows: Vec<Allow>,
+    pub(crate) detectors: Vec<DetectorRule>,
     pub(crate) contexts: Vec<ContextRule>,
     pub(crate) strikes: Option<Strikes>,
     pub(crate) tests: Vec<Test>,
+}
+
+/// Which disguises are undone. Folding of case, compatibility forms, look-alikes and invisible characters always is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Normalise {
+    pub leet: bool,
+    pub spaced: bool,
+    pub repeats: bool,
+    pub join: Option<Join>,
+}
+
+impl Default for Normalise {
+    fn default() -> Normalise {
+        Normalise {
+            leet: true,
+            spaced: true,
+            repeats: true,
+            join: None,
+        }
+    }
+}
+
+/// Short messages of one user in one channel are read together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Join {
+    /// How many, the present one included.
+    pub last: u32,
+    /// Milliseconds.
+    pub within: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Channel {
+    pub pattern: String,
+    pub audience: Option<String>,
+    pub urls: Option<Urls>,
+}
+
+/// What links may be posted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Urls {
+    pub allow: Vec<String>,
+    /// What happens to a message with any other link.
+    pub other: LinkAction,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkAction {
+    Allow,
+    Flag,
+    Mask,
+    Block,
+}
+
+/// A class of words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Words {
+    pub patterns: Vec<String>,
+    pub fuzzy: bool,
+}
+
+/// Where a hit says something else than it seems to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Guard {
+    pub before: Vec<String>,
+    pub after: Vec<String>,
+    /// Words between.
+    pub within: u32,
+    pub quoted: bool,
+    pub lowers_to: u8,
+    /// It guards all terms of these topics, besides those that name it.
+    pub topics: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DetectorRule {
+    pub id: String,
+    pub topic: String,
+    pub risk: u8,
+    pub weight: u32,
+    pub detector: Detector,
 }
 
 /// Of one audience.
@@ -39,13 +136,15 @@ pub struct Thresholds {
 }
 
 /// The lowest risk at which each starts; None = never.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Levels {
     pub flag: Option<u8>,
     pub mask: Option<u8>,
     pub block: Option<u8>,
     pub escalate: Option<u8>,
+    /// Where an escalation goes; None: `default`.
+    pub queue: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +166,9 @@ pub struct Term {
     pub weight: u32,
     pub language: Option<String>,
     pub partial: bool,
+    /// Also misspelt, starred out, in two pieces or run together.
+    pub fuzzy: bool,
+    pub guards: Vec<String>,
     pub exceptions: Vec<String>,
 }
 
@@ -84,6 +186,10 @@ pub struct ContextRule {
     pub kind: ContextKind,
     /// Counted per channel, not only per user.
     pub by_channel: bool,
+    /// Counted per text.
+    pub by_text: Option<SameText>,
+    /// Only messages that these rules (or `topic/NAME`) speak about count; empty: all. In their order for `temporal_ordered`.
+    pub rules: Vec<String>,
     /// Milliseconds.
     pub timespan: i64,
     pub gte: u32,
@@ -95,7 +201,31 @@ pub struct ContextRule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ContextKind {
+    /// Messages.
     EventCount,
+    /// Different values.
+    ValueCount(Field),
+    /// The rules spoke one after another.
+    TemporalOrdered,
+}
+
+/// Whose values are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Field {
+    Channel,
+    Text,
+    ReplyTo,
+}
+
+/// When two texts are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SameText {
+    /// The same words once they are normalised.
+    Fingerprint,
+    /// Nearly.
+    Near,
 }
 
 /// What a context rule or a strikes step brings about besides risk.
@@ -167,6 +297,8 @@ pub struct Test {
     pub risk: Option<u8>,
     pub matched: Option<Vec<String>>,
     pub masked: Option<String>,
+    /// Kinds of effects, each of which must be there.
+    pub effects: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -177,6 +309,7 @@ pub struct TestMessage {
     pub user: String,
     pub channel: String,
     pub audience: Option<String>,
+    pub language: Option<String>,
     pub text: String,
 }
 

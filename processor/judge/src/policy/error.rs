@@ -16,6 +16,16 @@ impl PolicyError {
     }
 }
 
+impl PolicyError {
+    /// Says whose problem it is.
+    pub(crate) fn prefixed(self, whose: &str) -> PolicyError {
+        let named = |problem| format!("{whose}: {problem}");
+        PolicyError {
+            problems: self.problems.into_iter().map(named).collect(),
+        }
+    }
+}
+
 impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.problems.join("\n"))

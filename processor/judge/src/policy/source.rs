@@ -1,7 +1,5 @@
-//! The policy file as its author writes it: strict TOML. Every key is known or refused.
-//!
-//! The whole vocabulary is here. What engine 1 cannot do yet is read and then refused by name, never ignored: an author must not believe
-//! in a rule that does nothing.
+//! The policy file as its author writes it: strict TOML. Every key is known or refused: an author must not believe in a rule that does
+//! nothing.
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -26,12 +24,12 @@ pub struct File {
     pub strikes: Option<Strikes>,
     #[serde(default)]
     pub test: Vec<Spanned<Test>>,
-    /// Named sets of words, for phrase patterns.
-    pub words: Option<Spanned<toml::Value>>,
-    /// Patterns over word classes.
-    pub phrase: Option<Spanned<toml::Value>>,
-    /// E-mail, phone, URL and other detectors.
-    pub detector: Option<Spanned<toml::Value>>,
+    #[serde(default)]
+    pub words: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
+    #[serde(default)]
+    pub guard: BTreeMap<Spanned<String>, Guard>,
+    #[serde(default)]
+    pub detector: Vec<Detector>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -42,7 +40,65 @@ pub struct Head {
     #[serde(default)]
     pub lists: Vec<Spanned<String>>,
     pub topics: Vec<Spanned<String>>,
-    pub normalise: Option<Spanned<toml::Value>>,
+    /// Files of ordinary words.
+    #[serde(default)]
+    pub ordinary: Vec<Spanned<String>>,
+    pub normalise: Option<Normalise>,
+}
+
+/// Which disguises are undone.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Normalise {
+    pub nfkc: Option<Spanned<bool>>,
+    pub strip_invisible: Option<Spanned<bool>>,
+    pub confusables: Option<Spanned<bool>>,
+    pub leet: Option<Spanned<String>>,
+    pub max_repeat: Option<Spanned<u32>>,
+    pub join_spaced: Option<bool>,
+    pub join_messages: Option<Join>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Join {
+    pub last: Spanned<u32>,
+    pub within: Spanned<String>,
+}
+
+/// Where a hit says something else than it seems to.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Guard {
+    #[serde(default)]
+    pub before: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub after: Vec<Spanned<String>>,
+    pub within: Option<Spanned<u32>>,
+    #[serde(default)]
+    pub quoted: bool,
+    pub lowers_to: Option<Spanned<u8>>,
+    #[serde(default)]
+    pub topics: Vec<Spanned<String>>,
+}
+
+/// What is recognised by its form.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Detector {
+    pub id: Spanned<String>,
+    #[serde(rename = "type")]
+    pub kind: Spanned<String>,
+    pub topic: Spanned<String>,
+    pub risk: Spanned<u8>,
+    pub weight: Option<Spanned<f64>>,
+    pub enabled: Option<bool>,
+    pub allow: Option<Spanned<Vec<String>>>,
+    pub domains: Option<Spanned<Vec<String>>>,
+    pub letters: Option<Spanned<u32>>,
+    pub percent: Option<Spanned<u32>>,
+    pub times: Option<Spanned<u32>>,
+    pub count: Option<Spanned<u32>>,
 }
 
 /// The lowest risk at which each action starts.
@@ -53,13 +109,24 @@ pub struct Levels {
     pub mask: Option<Spanned<u8>>,
     pub block: Option<Spanned<u8>>,
     pub escalate: Option<Spanned<u8>>,
+    /// Where an escalation goes.
+    pub queue: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Channel {
-    pub audience: Spanned<String>,
-    pub urls: Option<Spanned<toml::Value>>,
+    pub audience: Option<Spanned<String>>,
+    pub urls: Option<Urls>,
+}
+
+/// What links may be posted.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Urls {
+    #[serde(default)]
+    pub allow: Vec<Spanned<String>>,
+    pub other: Spanned<String>,
 }
 
 /// How far a user's trust moves every threshold. Negative: stricter.
@@ -85,6 +152,10 @@ pub struct Term {
     #[serde(default)]
     pub partial: bool,
     #[serde(default)]
+    pub fuzzy: bool,
+    #[serde(default)]
+    pub guards: Vec<Spanned<String>>,
+    #[serde(default)]
     pub exceptions: Vec<Spanned<String>>,
 }
 
@@ -103,8 +174,11 @@ pub struct Context {
     #[serde(rename = "type")]
     pub kind: Spanned<String>,
     pub group_by: Spanned<Vec<String>>,
+    pub field: Option<Spanned<String>>,
+    #[serde(default)]
+    pub rules: Vec<Spanned<String>>,
     pub timespan: Spanned<String>,
-    pub condition: Condition,
+    pub condition: Option<Condition>,
     pub then: Then,
 }
 
@@ -160,6 +234,7 @@ pub struct Test {
 pub struct Input {
     pub text: String,
     pub audience: Option<String>,
+    pub language: Option<String>,
     #[serde(default)]
     pub channel: String,
     pub user: Option<String>,
@@ -177,4 +252,6 @@ pub struct Expect {
     pub risk: Option<u8>,
     pub matched: Option<Vec<String>>,
     pub masked: Option<String>,
+    #[serde(default)]
+    pub effects: Vec<String>,
 }

@@ -1,152 +1,346 @@
 //! From characters to cells: folded, compatibility forms undone, look-alikes resolved, invisible ones dropped.
 //!
-//! Invariant: every cell names the original bytes it came from, on character boundaries, in order; so whatever is matched later can be
-//! shown and masked in the text that the user wrote.
+//! Invariant: every cell names the original bytes it came from, on character boundaries; so whatever is matched later can be shown and
+//! masked in the text that the user wrote. Cells stand in the order in which the text is read: that of its bytes, or, where bidirectional
+//! overrides turn it around, that in which it is displayed.
 
+use super::letters;
+use unicode_bidi::BidiInfo;
 use unicode_normalization::UnicodeNormalization;
 use unicode_security::confusable_detection::skeleton;
 
-/// What was undone to get a cell.
-pub(crate) const LEET: u8 = 1;
-pub(crate) const INVISIBLE: u8 = 2;
-pub(crate) const CONFUSABLE: u8 = 4;
-pub(crate) const FULL_WIDTH: u8 = 8;
-pub(crate) const REPEAT: u8 = 16;
-pub(crate) const SPACED: u8 = 32;
-pub(crate) const MARKS: u8 = 64;
+/// What was undone to read a text so.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Marks(pub u16);
 
-/// Names of the bits above, as verdicts carry them.
-pub(crate) const MARK_NAMES: [(u8, &str); 7] = [
-    (CONFUSABLE, "confusable"),
-    (FULL_WIDTH, "full-width"),
-    (INVISIBLE, "invisible"),
-    (LEET, "leet"),
-    (MARKS, "marks"),
-    (REPEAT, "repeat"),
-    (SPACED, "spaced"),
-];
+impl Marks {
+    pub const NONE: Marks = Marks(0);
+    pub const LEET: Marks = Marks(1);
+    pub const INVISIBLE: Marks = Marks(2);
+    pub const CONFUSABLE: Marks = Marks(4);
+    pub const FULL_WIDTH: Marks = Marks(8);
+    pub const REPEAT: Marks = Marks(16);
+    pub const SPACED: Marks = Marks(32);
+    pub const STACKED: Marks = Marks(64);
+    pub const EMOJI: Marks = Marks(128);
+    pub const REVERSED: Marks = Marks(256);
+    pub const CENSORED: Marks = Marks(512);
+    pub const MISSPELT: Marks = Marks(1_024);
+    pub const SPLIT: Marks = Marks(2_048);
+    pub const GLUED: Marks = Marks(4_096);
+    pub const JOINED: Marks = Marks(8_192);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    /// Names as verdicts carry them, in their order.
+    const NAMES: [(Marks, &'static str); 14] = [
+        (Marks::CENSORED, "censored"),
+        (Marks::CONFUSABLE, "confusable"),
+        (Marks::EMOJI, "emoji-letters"),
+        (Marks::FULL_WIDTH, "full-width"),
+        (Marks::GLUED, "glued"),
+        (Marks::INVISIBLE, "invisible"),
+        (Marks::JOINED, "joined-messages"),
+        (Marks::LEET, "leet"),
+        (Marks::STACKED, "marks"),
+        (Marks::MISSPELT, "misspelt"),
+        (Marks::REPEAT, "repeat"),
+        (Marks::REVERSED, "reversed"),
+        (Marks::SPACED, "spaced"),
+        (Marks::SPLIT, "split"),
+    ];
+
+    pub fn with(self, other: Marks) -> Marks {
+        Marks(self.0 | other.0)
+    }
+
+    pub fn has(self, other: Marks) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// How many disguises were undone.
+    pub fn count(self) -> u32 {
+        self.0.count_ones()
+    }
+
+    /// Names joined by `+`.
+    pub fn names(self) -> String {
+        let names = Marks::NAMES.iter().filter(|(mark, _)| self.has(*mark));
+        names.map(|(_, name)| *name).collect::<Vec<_>>().join("+")
+    }
+}
+
+/// What a cell is to words.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Kind {
+    #[default]
+    Other,
+    Letter,
+    Digit,
+    /// A picture: a word of its own.
+    Emoji,
+    /// A letter that its writer hid, as in `f*ck`.
+    Hidden,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Cell {
     pub ch: char,
+    pub kind: Kind,
+    pub marks: Marks,
+    /// Bytes of the original.
     pub start: u32,
     pub end: u32,
-    pub marks: u8,
+    /// Its place among the cells.
+    pub index: u32,
 }
 
 impl Cell {
     pub fn is_word(self) -> bool {
-        if self.ch.is_ascii() {
-            self.ch.is_ascii_alphanumeric()
-        } else {
-            self.ch.is_alphanumeric()
-        }
+        matches!(self.kind, Kind::Letter | Kind::Digit)
     }
 
     pub fn is_letter(self) -> bool {
-        if self.ch.is_ascii() {
-            self.ch.is_ascii_alphabetic()
-        } else {
-            self.ch.is_alphabetic()
-        }
+        self.kind == Kind::Letter
     }
 }
 
+/// A character and what it is.
+type Folded = (char, Kind, Marks);
+
+/// What a character comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fold {
+    /// It has no look of its own.
+    Invisible,
+    /// It stands upon the letter before.
+    Stacked,
+    Cells(usize, [Folded; 4]),
+    /// More than fit: worked out each time.
+    Long,
+}
+
+const NO_CELL: Folded = (' ', Kind::Other, Marks::NONE);
+const MEMO: usize = 1_024;
+
 /// The cells of one text. Kept between texts for its memory.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Cells {
     pub cells: Vec<Cell>,
-    pending: u8,
+    /// Some word has a run of three equal letters.
+    pub long_runs: bool,
+    /// Something may be a letter in disguise: a digit, a sign, a letter of another script.
+    pub signs: bool,
+    pending: Marks,
+    /// The last characters that were folded, by their number.
+    memo: Box<[(char, Fold)]>,
+    long: Vec<Folded>,
+}
+
+impl Default for Cells {
+    fn default() -> Cells {
+        Cells {
+            cells: Vec::new(),
+            long_runs: false,
+            signs: false,
+            pending: Marks::NONE,
+            memo: vec![('\0', Fold::Invisible); MEMO].into_boxed_slice(),
+            long: Vec::new(),
+        }
+    }
 }
 
 impl Cells {
-    /// Takes `text` apart. The text is at most a few megabytes; positions are 32 bits.
-    pub fn read(&mut self, text: &str) {
-        self.cells.clear();
-        self.pending = 0;
+    /// Takes `text` apart in the order of its bytes; whether it holds an override that displays it in another order.
+    pub fn read(&mut self, text: &str) -> bool {
+        self.clear();
+        let mut overridden = false;
         for (at, ch) in text.char_indices() {
-            let (start, end) = (position(at), position(at + ch.len_utf8()));
-            if ch.is_ascii() {
-                self.push(ch.to_ascii_lowercase(), start, end, 0);
-            } else {
-                self.read_wide(ch, start, end);
+            overridden |= matches!(ch, '\u{202d}' | '\u{202e}');
+            self.read_char(ch, position(at), position(at + ch.len_utf8()), Marks::NONE);
+        }
+        overridden
+    }
+
+    /// Takes `text` apart in the order in which it is displayed.
+    pub fn read_displayed(&mut self, text: &str) {
+        self.clear();
+        let bidi = BidiInfo::new(text, None);
+        for paragraph in &bidi.paragraphs {
+            let (levels, runs) = bidi.visual_runs(paragraph, paragraph.range.clone());
+            for run in runs {
+                let backwards = levels.get(run.start).is_some_and(|level| level.is_rtl());
+                let marks = if backwards {
+                    Marks::REVERSED
+                } else {
+                    Marks::NONE
+                };
+                let mut read = |(at, ch): (usize, char)| {
+                    let start = run.start + at;
+                    self.read_char(ch, position(start), position(start + ch.len_utf8()), marks);
+                };
+                let part = text.get(run.clone()).unwrap_or_default();
+                if backwards {
+                    part.char_indices().rev().for_each(&mut read);
+                } else {
+                    part.char_indices().for_each(&mut read);
+                }
             }
         }
     }
 
-    fn push(&mut self, ch: char, start: u32, end: u32, marks: u8) {
-        let marks = marks | std::mem::take(&mut self.pending);
+    fn clear(&mut self) {
+        self.cells.clear();
+        (self.long_runs, self.signs, self.pending) = (false, false, Marks::NONE);
+    }
+
+    fn read_char(&mut self, ch: char, start: u32, end: u32, marks: Marks) {
+        if let Some((lower, kind)) = letters::ascii(ch) {
+            self.push((lower, kind, marks), start, end);
+            return;
+        }
+        let fold = self.fold(ch);
+        match fold {
+            // It counts only inside a word: an emoji's variation selector is no disguise.
+            Fold::Invisible => {
+                if self.cells.last().is_some_and(|last| last.is_word()) {
+                    self.pending = self.pending.with(Marks::INVISIBLE);
+                }
+            }
+            Fold::Stacked => {
+                if let Some(last) = self.cells.last_mut() {
+                    last.marks = last.marks.with(Marks::STACKED);
+                    // Displayed backwards, a mark is met before its letter.
+                    last.end = last.end.max(end);
+                }
+            }
+            Fold::Cells(count, folded) => {
+                for (ch, kind, more) in folded.into_iter().take(count) {
+                    self.push((ch, kind, more.with(marks)), start, end);
+                }
+            }
+            Fold::Long => {
+                let mut long = std::mem::take(&mut self.long);
+                long.clear();
+                expand(ch, &mut long);
+                for (ch, kind, more) in &long {
+                    self.push((*ch, *kind, more.with(marks)), start, end);
+                }
+                self.long = long;
+            }
+        }
+    }
+
+    fn push(&mut self, (ch, kind, marks): Folded, start: u32, end: u32) {
+        let marks = marks.with(std::mem::take(&mut self.pending));
+        let count = self.cells.len();
+        if kind == Kind::Letter {
+            self.long_runs |=
+                count >= 2 && self.cells[count - 1].ch == ch && self.cells[count - 2].ch == ch;
+            self.signs |= !ch.is_ascii();
+        } else {
+            self.signs |= kind == Kind::Digit || letters::is_sign(ch);
+        }
         self.cells.push(Cell {
             ch,
+            kind,
+            marks,
             start,
             end,
-            marks,
+            index: position(count),
         });
     }
 
-    fn read_wide(&mut self, ch: char, start: u32, end: u32) {
-        if is_invisible(ch) {
-            // It counts only inside a word: an emoji's variation selector is no disguise.
-            if self.cells.last().is_some_and(|last| last.is_word()) {
-                self.pending |= INVISIBLE;
-            }
-            return;
+    fn fold(&mut self, ch: char) -> Fold {
+        let slot = &mut self.memo[ch as usize % MEMO];
+        if slot.0 != ch {
+            *slot = (ch, fold(ch));
         }
-        if is_stacked_mark(ch) {
-            if let Some(last) = self.cells.last_mut() {
-                last.marks |= MARKS;
-                last.end = end;
-            }
-            return;
-        }
-        let before = self.cells.len();
-        for plain in std::iter::once(ch).nfkd() {
-            if is_stacked_mark(plain) {
-                continue;
-            }
-            let compatible = if plain == ch || is_composed(ch, plain) {
-                0
-            } else {
-                FULL_WIDTH
-            };
-            for folded in plain.to_lowercase() {
-                self.push_resolved(folded, start, end, compatible);
-            }
-        }
-        if self.cells.len() == before {
-            // Nothing is left of it: it still parts words.
-            self.push(' ', start, end, 0);
-        }
+        slot.1
     }
+}
 
-    /// A look-alike of Latin letters becomes them.
-    fn push_resolved(&mut self, ch: char, start: u32, end: u32, marks: u8) {
-        if ch.is_ascii() {
-            self.push(ch, start, end, marks);
-            return;
+fn fold(ch: char) -> Fold {
+    if letters::is_invisible(ch) {
+        return Fold::Invisible;
+    }
+    if letters::is_stacked_mark(ch) {
+        return Fold::Stacked;
+    }
+    let mut all = Vec::new();
+    expand(ch, &mut all);
+    let mut few = [NO_CELL; 4];
+    match few.get_mut(..all.len()) {
+        Some(slots) => {
+            slots.copy_from_slice(&all);
+            Fold::Cells(all.len(), few)
         }
-        let mut buffer = [0u8; 4];
-        let text = ch.encode_utf8(&mut buffer);
-        let mut resolved = [' '; 2];
-        let mut count = 0;
-        for plain in skeleton(text) {
-            if count == resolved.len() {
-                count = usize::MAX;
-                break;
-            }
-            resolved[count] = plain.to_ascii_lowercase();
-            count += 1;
+        None => Fold::Long,
+    }
+}
+
+/// The cells of one character; at least one, so that it still parts words.
+fn expand(ch: char, into: &mut Vec<Folded>) {
+    if let Some(letter) = letters::emoji_letter(ch) {
+        into.push((letter, Kind::Letter, Marks::EMOJI));
+        return;
+    }
+    if letters::is_emoji(ch) {
+        into.push((ch, Kind::Emoji, Marks::NONE));
+        return;
+    }
+    for plain in std::iter::once(ch).nfkd() {
+        if letters::is_stacked_mark(plain) {
+            continue;
         }
-        let latin = resolved
-            .get(..count)
-            .filter(|all| !all.is_empty() && all.iter().all(char::is_ascii_alphanumeric));
-        match latin {
-            Some(letters) => letters
-                .iter()
-                .for_each(|letter| self.push(*letter, start, end, marks | CONFUSABLE)),
-            None => self.push(ch, start, end, marks),
+        let marks = if plain == ch || is_composed(ch, plain) {
+            Marks::NONE
+        } else {
+            Marks::FULL_WIDTH
+        };
+        resolve(plain, marks, into);
+    }
+    if into.is_empty() {
+        into.push(NO_CELL);
+    }
+}
+
+/// A look-alike of Latin letters becomes them; whatever else is folded to lower case.
+fn resolve(ch: char, marks: Marks, into: &mut Vec<Folded>) {
+    if let Some((lower, kind)) = letters::ascii(ch) {
+        into.push((lower, kind, marks));
+        return;
+    }
+    if ch == 'ß' || ch == 'ẞ' {
+        into.extend([('s', Kind::Letter, marks); 2]);
+        return;
+    }
+    if look_alike(ch, marks, into) {
+        return;
+    }
+    for lower in ch.to_lowercase() {
+        if lower == ch || !look_alike(lower, marks, into) {
+            into.push((lower, letters::kind(lower), marks));
         }
     }
+}
+
+fn look_alike(ch: char, marks: Marks, into: &mut Vec<Folded>) -> bool {
+    let mut buffer = [0u8; 4];
+    let before = into.len();
+    for plain in skeleton(ch.encode_utf8(&mut buffer)) {
+        if letters::is_stacked_mark(plain) {
+            continue;
+        }
+        match letters::ascii(plain) {
+            Some((lower, kind @ (Kind::Letter | Kind::Digit))) if into.len() < before + 2 => {
+                into.push((lower, kind, marks.with(Marks::CONFUSABLE)));
+            }
+            _ => {
+                into.truncate(before);
+                return false;
+            }
+        }
+    }
+    into.len() > before
 }
 
 /// Texts are bounded far below 4 GiB.
@@ -159,61 +353,90 @@ fn is_composed(ch: char, base: char) -> bool {
     std::iter::once(ch).nfd().next() == Some(base)
 }
 
-/// Zero-width, bidirectional controls, variation selectors, soft hyphen, tags.
-fn is_invisible(ch: char) -> bool {
-    matches!(ch,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
-        | '\u{feff}' | '\u{ffa0}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
-}
-
-/// Marks that are put upon Latin letters: accents, and the piles of them called zalgo. Vowel signs of other scripts are not here: they
-/// are letters to those who write them.
-fn is_stacked_mark(ch: char) -> bool {
-    matches!(ch, '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}' | '\u{fe20}'..='\u{fe2f}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn folded(text: &str) -> String {
         let mut cells = Cells::default();
-        cells.read(text);
+        if cells.read(text) {
+            cells.read_displayed(text);
+        }
         cells.cells.iter().map(|cell| cell.ch).collect()
     }
 
     #[test]
     fn disguises_come_off() {
-        assert_eq!(folded("DaRn"), "darn");
-        assert_eq!(folded("ｄａｒｎ"), "darn");
-        assert_eq!(folded("d\u{200b}a\u{ad}rn"), "darn");
-        assert_eq!(folded("dаrn"), "darn"); // Cyrillic а
-        assert_eq!(folded("d\u{336}a\u{336}r\u{336}n\u{336}"), "darn");
-        assert_eq!(folded("𝐝𝐚𝐫𝐧"), "darn");
+        for disguised in [
+            "DaRn",
+            "ｄａｒｎ",
+            "d\u{200b}a\u{ad}rn",
+            "dаrn", // Cyrillic а
+            "d\u{336}a\u{336}r\u{336}n\u{336}",
+            "𝐝𝐚𝐫𝐧",
+            "đárn",
+            "🅳🅰🆁🅽",
+            "🇩🇦🇷🇳",
+            "ⓓⓐⓡⓝ",
+            "🄳🄰🅁🄽",
+        ] {
+            assert_eq!(folded(disguised), "darn", "{disguised}");
+        }
         assert_eq!(folded("café"), "cafe");
+        assert_eq!(folded("Straße"), "strasse");
+    }
+
+    #[test]
+    fn text_turned_around_by_an_override_is_read_as_it_is_displayed() {
+        assert_eq!(folded("\u{202e}nrad"), "darn");
+        assert_eq!(folded("oh \u{202e}nrad\u{202c} it"), "oh darn it");
+        let mut cells = Cells::default();
+        cells.read_displayed("\u{202e}nrad");
+        let first = cells.cells[0];
+        assert_eq!((first.ch, first.start, first.end), ('d', 6, 7));
+        assert!(first.marks.has(Marks::REVERSED));
+        // Hebrew is not turned around: nobody hides anything by writing it.
+        assert!(!cells.read("שלום"));
     }
 
     #[test]
     fn an_accent_is_no_evasion_and_a_look_alike_is() {
         let mut cells = Cells::default();
         cells.read("é");
-        assert_eq!(cells.cells[0].marks, 0);
+        assert_eq!(cells.cells[0].marks, Marks::NONE);
         cells.read("а");
-        assert_eq!(cells.cells[0].marks, CONFUSABLE);
+        assert_eq!(cells.cells[0].marks, Marks::CONFUSABLE);
     }
 
     #[test]
     fn every_cell_names_whole_characters_of_the_original() {
-        let text = "a\u{200b}ｄé\u{301}ﷺ!";
+        let text = "a\u{200b}ｄé\u{301}ﷺ!\u{202e}ab\u{301}c";
         let mut cells = Cells::default();
-        cells.read(text);
-        for cell in &cells.cells {
-            assert!(
-                text.is_char_boundary(cell.start as usize)
-                    && text.is_char_boundary(cell.end as usize)
-                    && cell.start < cell.end
-            );
+        for displayed in [false, true] {
+            if displayed {
+                cells.read_displayed(text);
+            } else {
+                cells.read(text);
+            }
+            for cell in &cells.cells {
+                let (start, end) = (cell.start as usize, cell.end as usize);
+                assert!(start < end && text.is_char_boundary(start) && text.is_char_boundary(end));
+            }
+        }
+    }
+
+    #[test]
+    fn a_remembered_character_folds_as_it_did_the_first_time() {
+        let mut cells = Cells::default();
+        for ch in ('\u{80}'..='\u{3000}').chain('\u{1f000}'..='\u{1f9ff}') {
+            cells.read(&format!("{ch}{ch}"));
+            let (first, second) = cells.cells.split_at(cells.cells.len() / 2);
+            let look = |part: &[Cell]| {
+                part.iter()
+                    .map(|cell| (cell.ch, cell.kind))
+                    .collect::<Vec<_>>()
+            };
+            assert_eq!(look(first), look(second), "{ch:?}");
         }
     }
 }

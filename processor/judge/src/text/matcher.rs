@@ -1,12 +1,15 @@
-//! Finds terms in views: whole words by hash, whose cost does not grow with their number; everything else by one double-array
-//! Aho-Corasick automaton. A word boundary is a space of the view, so boundaries are part of the patterns.
+//! Finds patterns in views: whole words by hash, whose cost does not grow with their number; open and several words by one double-array
+//! Aho-Corasick automaton; phrases over what both have found. A word boundary is a space of the view, so boundaries are part of the
+//! patterns.
 
-use super::Span;
-use super::cells::Cells;
-use super::view::{View, Views};
+use super::cells::{Cell, Marks};
+use super::found::{Found, GuardHit, Hit};
+use super::glue::{self, Glue, Pieces};
+use super::letters;
+use super::phrases::{ClassHit, PhraseScratch, Phrases};
+use super::view::{Place, View, Views, Word};
 use daachorse::DoubleArrayAhoCorasick;
 use hashbrown::HashMap;
-use std::collections::BTreeMap;
 
 /// What a pattern stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,90 +20,69 @@ pub(crate) enum Meaning {
     Exception(u32),
     /// Beats overlapping hits of this risk or less.
     Allow(u8),
+    /// A word of this class.
+    Class(u16),
+    /// Stands before (or after) what this guard guards against.
+    Before(u16),
+    After(u16),
 }
 
-/// A term found in a text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Hit {
-    pub span: Span,
-    pub term: u32,
-    /// What was undone to find it.
-    pub marks: u8,
+/// What finding needs to know of a term.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Facts {
+    pub risk: u8,
+    /// Holds for messages in this language, and in none that is known.
+    pub language: Option<Box<str>>,
+    pub guards: Box<[u16]>,
 }
 
-/// Patterns on their way into a matcher.
+/// Where a term says something else than it seems to: "not", "he said".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct GuardFacts {
+    pub before: bool,
+    pub after: bool,
+    /// Words between.
+    pub within: u32,
+    pub quoted: bool,
+    /// What is left of the risk; 0: no hit.
+    pub lowers_to: u8,
+}
+
+/// All that is known of a word.
 #[derive(Debug, Default)]
-pub(crate) struct Patterns {
-    by_bytes: BTreeMap<Vec<u8>, Vec<Meaning>>,
-    cells: Cells,
-    views: Views,
+pub(super) struct Slot {
+    pub ordinary: bool,
+    /// It counts in two pieces, too.
+    pub fuzzy: bool,
+    meanings: Vec<(Meaning, Marks)>,
 }
 
-impl Patterns {
-    /// Adds a pattern as its author wrote it; `partial` finds it inside words too. False if nothing of it is left to match.
-    pub fn add(&mut self, pattern: &str, partial: bool, meaning: Meaning) -> bool {
-        let (prefix, inner) = pattern
-            .strip_prefix('*')
-            .map_or((partial, pattern), |rest| (true, rest));
-        let (suffix, inner) = inner
-            .strip_suffix('*')
-            .map_or((partial, inner), |rest| (true, rest));
-        self.cells.read(inner);
-        self.views.read(&self.cells);
-        let Some(plain) = self
-            .views
-            .used()
-            .next()
-            .filter(|view| !view.words.is_empty())
-        else {
-            return false;
-        };
-        let from = usize::from(prefix);
-        let to = plain.text.len() - usize::from(suffix);
-        let meanings = self
-            .by_bytes
-            .entry(plain.text[from..to].to_vec())
-            .or_default();
-        if !meanings.contains(&meaning) {
-            meanings.push(meaning);
+impl Slot {
+    pub fn add(&mut self, meaning: Meaning, marks: Marks) {
+        if !self.meanings.contains(&(meaning, marks)) {
+            self.meanings.push((meaning, marks));
         }
-        true
     }
 
-    /// Builds the matcher.
-    pub fn build(self) -> Result<Matcher, String> {
-        let (mut words, mut others) = (HashMap::new(), Vec::new());
-        for (bytes, meanings) in self.by_bytes {
-            let whole = bytes.len() > 2 && bytes.starts_with(b" ") && bytes.ends_with(b" ");
-            if whole && !bytes[1..bytes.len() - 1].contains(&b' ') {
-                words.insert(
-                    bytes[1..bytes.len() - 1].into(),
-                    meanings.into_boxed_slice(),
-                );
-            } else {
-                others.push((bytes, meanings.into_boxed_slice()));
-            }
-        }
-        let (patterns, meanings): (Vec<_>, Vec<_>) = others.into_iter().unzip();
-        let parts = if patterns.is_empty() {
-            None
-        } else {
-            Some(DoubleArrayAhoCorasick::new(&patterns).map_err(|error| error.to_string())?)
-        };
-        Ok(Matcher {
-            words,
-            parts,
-            meanings,
-        })
+    /// It stands in the policy as it is.
+    pub fn is_exact(&self) -> bool {
+        self.meanings.iter().any(|(_, marks)| *marks == Marks::NONE)
     }
 }
 
 /// The compiled patterns of a policy.
 pub(crate) struct Matcher {
-    words: HashMap<Box<[u8]>, Box<[Meaning]>>,
+    words: HashMap<Box<[u8]>, Slot>,
     parts: Option<DoubleArrayAhoCorasick<u32>>,
     /// By pattern of `parts`.
     meanings: Vec<Box<[Meaning]>>,
+    phrases: Phrases,
+    glue: Option<Glue>,
+    terms: Vec<Facts>,
+    guards: Vec<GuardFacts>,
+    /// Some word counts in two pieces; of how many bytes the longest is, and how such words begin.
+    split_longest: usize,
+    split_starts: Box<[u64]>,
 }
 
 impl std::fmt::Debug for Matcher {
@@ -112,74 +94,379 @@ impl std::fmt::Debug for Matcher {
     }
 }
 
-/// Hits of a text with what beats them. Kept between texts for its memory.
+/// Memory for one text.
 #[derive(Debug, Default)]
-pub(crate) struct Found {
-    pub hits: Vec<Hit>,
-    exceptions: Vec<(u32, Span)>,
-    allows: Vec<(u8, Span)>,
+pub(crate) struct Work {
+    classes: Vec<(ClassHit, u32)>,
+    sorted: Vec<ClassHit>,
+    guards: Vec<GuardHit>,
+    phrases: PhraseScratch,
+    pieces: Pieces,
+    /// Words that were taken apart: first cell, and how many positions they take more than one.
+    apart: Vec<(u32, u32)>,
+    joined: Vec<u8>,
+    ordinary: Vec<bool>,
+    quotes: Vec<(u32, u32)>,
 }
 
+/// Two pieces of a word are as long as this together.
+const SPLIT_SHORTEST: usize = 4;
+/// Most pieces of a word.
+const SPLIT_PIECES: usize = 4;
+const START_BITS: usize = 1 << 16;
+
 impl Matcher {
-    /// Finds everything in the views of a text; `risk_of` gives a term's risk. Hits come ordered by span and term, once each.
-    pub fn find(&self, views: &Views, found: &mut Found, risk_of: impl Fn(u32) -> u8) {
-        found.hits.clear();
-        found.exceptions.clear();
-        found.allows.clear();
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "called by the builder alone, which has each of them at hand"
+    )]
+    pub(super) fn new(
+        words: HashMap<Box<[u8]>, Slot>,
+        parts: Option<DoubleArrayAhoCorasick<u32>>,
+        meanings: Vec<Box<[Meaning]>>,
+        fuzzy: &[Box<[u8]>],
+        phrases: Phrases,
+        glue: Option<Glue>,
+        terms: Vec<Facts>,
+        guards: Vec<GuardFacts>,
+    ) -> Matcher {
+        let mut split_starts = vec![0u64; START_BITS / 64].into_boxed_slice();
+        for word in fuzzy {
+            if let Some(bit) = start_bit(word) {
+                split_starts[bit / 64] |= 1 << (bit % 64);
+            }
+        }
+        Matcher {
+            words,
+            parts,
+            meanings,
+            phrases,
+            glue,
+            terms,
+            guards,
+            split_longest: fuzzy.iter().map(|word| word.len()).max().unwrap_or(0),
+            split_starts,
+        }
+    }
+
+    /// Adds to `found` what stands in the views of a text.
+    pub fn look(&self, cells: &[Cell], views: &Views, work: &mut Work, found: &mut Found) {
+        work.classes.clear();
+        work.guards.clear();
+        work.apart.clear();
+        let before = found.hits.len();
         for view in views.used() {
-            for (from, to) in &view.words {
-                let (from, to) = (*from as usize, *to as usize);
-                if let Some(meanings) = self.words.get(&view.text[from..to]) {
-                    found.note(view, from, to, meanings);
+            for word in &view.words {
+                if let Some(slot) = self.words.get(view.of(word)) {
+                    self.note_slot(view, word, slot, work, found);
                 }
             }
             if let Some(parts) = &self.parts {
                 for matched in parts.find_overlapping_iter(&view.text) {
-                    if let Some(meanings) = self.meanings.get(matched.value() as usize) {
-                        found.note(view, matched.start(), matched.end(), meanings);
+                    let Some(place) = view.trace(matched.start(), matched.end()) else {
+                        continue;
+                    };
+                    for meaning in &self.meanings[matched.value() as usize] {
+                        note(*meaning, place, work, found);
                     }
                 }
             }
         }
-        found.settle(risk_of);
+        if self.split_longest > 0 {
+            self.look_split(views, work, found);
+        }
+        if let Some(glue) = &self.glue {
+            self.look_glued(glue, views, work);
+        }
+        if !work.classes.is_empty() {
+            self.look_phrases(views, work, found);
+        }
+        if found.hits.len() > before && !self.guards.is_empty() {
+            self.guard(cells, views, before, work, found);
+        }
     }
-}
 
-impl Found {
-    fn note(&mut self, view: &View, from: usize, to: usize, meanings: &[Meaning]) {
-        let Some((span, marks)) = view.trace(from, to) else {
+    fn note_slot(&self, view: &View, word: &Word, slot: &Slot, work: &mut Work, found: &mut Found) {
+        if slot.meanings.is_empty() {
             return;
-        };
-        for meaning in meanings {
-            match *meaning {
-                Meaning::Term(term) => self.hits.push(Hit { span, term, marks }),
-                Meaning::Exception(term) => self.exceptions.push((term, span)),
-                Meaning::Allow(risk) => self.allows.push((risk, span)),
+        }
+        if let Some(place) = view.trace(word.from as usize, word.to as usize) {
+            for (meaning, marks) in &slot.meanings {
+                let marks = place.marks.with(*marks);
+                note(*meaning, Place { marks, ..place }, work, found);
             }
         }
     }
 
-    /// Drops what is beaten, and of equal hits keeps the one with the least undone.
-    fn settle(&mut self, risk_of: impl Fn(u32) -> u8) {
-        let Found {
-            hits,
-            exceptions,
-            allows,
-        } = self;
-        if !exceptions.is_empty() || !allows.is_empty() {
-            hits.retain(|hit| {
-                let excepted = exceptions
-                    .iter()
-                    .any(|(term, span)| *term == hit.term && span.overlaps(hit.span));
-                let allowed = || {
-                    allows
-                        .iter()
-                        .any(|(risk, span)| risk_of(hit.term) <= *risk && span.overlaps(hit.span))
+    /// Words in pieces: "dar n", "d arn". At least one piece is no ordinary word: "the pen is" stays as it is.
+    fn look_split(&self, views: &Views, work: &mut Work, found: &mut Found) {
+        let view = views.plain();
+        let mut ordinary = std::mem::take(&mut work.ordinary);
+        ordinary.clear();
+        ordinary.extend(view.words.iter().map(|word| {
+            self.words
+                .get(view.of(word))
+                .is_some_and(|slot| slot.ordinary)
+        }));
+        let mut joined = std::mem::take(&mut work.joined);
+        for (first, word) in view.words.iter().enumerate() {
+            joined.clear();
+            joined.extend_from_slice(view.of(word));
+            let mut known = ordinary[first];
+            for (next, word) in view
+                .words
+                .iter()
+                .enumerate()
+                .skip(first + 1)
+                .take(SPLIT_PIECES - 1)
+            {
+                let piece = view.of(word);
+                if !word.joins || joined.len() + piece.len() > self.split_longest {
+                    break;
+                }
+                joined.extend_from_slice(piece);
+                known &= ordinary[next];
+                let starts = start_bit(&joined)
+                    .is_some_and(|bit| self.split_starts[bit / 64] >> (bit % 64) & 1 == 1);
+                if !starts {
+                    break;
+                }
+                if known || joined.len() < SPLIT_SHORTEST {
+                    continue;
+                }
+                let Some(slot) = self.words.get(joined.as_slice()).filter(|slot| slot.fuzzy) else {
+                    continue;
                 };
-                !excepted && !allowed()
+                let from = view.words[first].from as usize;
+                if let Some(place) = view.trace(from, word.to as usize) {
+                    for (meaning, _) in slot
+                        .meanings
+                        .iter()
+                        .filter(|(_, marks)| *marks == Marks::NONE)
+                    {
+                        let marks = place.marks.with(Marks::SPLIT);
+                        note(*meaning, Place { marks, ..place }, work, found);
+                    }
+                }
+            }
+        }
+        (work.joined, work.ordinary) = (joined, ordinary);
+    }
+
+    /// Words run together: "ihatewomen". The pieces count in phrases only.
+    fn look_glued(&self, glue: &Glue, views: &Views, work: &mut Work) {
+        let mut pieces = std::mem::take(&mut work.pieces);
+        for view in views.used() {
+            for word in &view.words {
+                let bytes = view.of(word);
+                if bytes.len() < glue::SHORTEST
+                    || work.apart.iter().any(|(cell, _)| *cell == word.cell)
+                    || self.words.get(bytes).is_some_and(|slot| slot.ordinary)
+                    || !glue.take_apart(bytes, &mut pieces)
+                {
+                    continue;
+                }
+                work.apart.push((word.cell, pieces.ranges.len() as u32 - 1));
+                for (number, (from, to)) in pieces.ranges.iter().enumerate() {
+                    let Some(slot) = self.words.get(&bytes[*from..*to]) else {
+                        continue;
+                    };
+                    let base = word.from as usize;
+                    let Some(place) = view.trace(base + from, base + to) else {
+                        continue;
+                    };
+                    for (meaning, _) in slot
+                        .meanings
+                        .iter()
+                        .filter(|(_, marks)| *marks == Marks::NONE)
+                    {
+                        if let Meaning::Class(class) = meaning {
+                            let marks = place.marks.with(Marks::GLUED);
+                            // All pieces stand where the word begins; their number parts them.
+                            let cells = (word.cell, word.cell);
+                            work.class(
+                                *class,
+                                Place {
+                                    cells,
+                                    marks,
+                                    ..place
+                                },
+                                number as u32,
+                            );
+                        }
+                    }
+                }
+            }
+        }
+        work.apart.sort_unstable();
+        work.pieces = pieces;
+    }
+
+    fn look_phrases(&self, views: &Views, work: &mut Work, found: &mut Found) {
+        let words = views.plain();
+        work.sorted.clear();
+        for (hit, piece) in &work.classes {
+            work.sorted.push(ClassHit {
+                first: work.position(words, hit.place.cells.0) + piece,
+                last: work.position(words, hit.place.cells.1) + piece,
+                ..*hit
             });
         }
-        hits.sort_unstable_by_key(|hit| (hit.span, hit.term, hit.marks.count_ones(), hit.marks));
-        hits.dedup_by_key(|hit| (hit.span, hit.term));
+        // Of equal hits the one with the least undone.
+        work.sorted.sort_unstable_by_key(|hit| {
+            (
+                hit.first,
+                hit.class,
+                hit.last,
+                hit.place.marks.count(),
+                *hit,
+            )
+        });
+        work.sorted
+            .dedup_by_key(|hit| (hit.first, hit.class, hit.last));
+        let end = words.words.last().map_or(0, |word| {
+            work.position(words, word.cell) + work.extra(word.cell)
+        });
+        let (mut scratch, sorted) = (
+            std::mem::take(&mut work.phrases),
+            std::mem::take(&mut work.sorted),
+        );
+        self.phrases
+            .find(&sorted, end, &mut scratch, |meaning, place, _| {
+                note(meaning, place, work, found);
+            });
+        (work.phrases, work.sorted) = (scratch, sorted);
+    }
+
+    /// Lowers what is negated, quoted or reported, as the policy says.
+    fn guard(
+        &self,
+        cells: &[Cell],
+        views: &Views,
+        from: usize,
+        work: &mut Work,
+        found: &mut Found,
+    ) {
+        let words = views.plain();
+        work.quotes.clear();
+        if self.guards.iter().any(|guard| guard.quoted) {
+            quotes(cells, &mut work.quotes);
+        }
+        for hit in &mut found.hits[from..] {
+            let Some(facts) = self.terms.get(hit.term as usize) else {
+                continue;
+            };
+            let first = work.position(words, hit.cells.0);
+            let last = work.position(words, hit.cells.1);
+            for number in &facts.guards {
+                let guard = &self.guards[usize::from(*number)];
+                let near = |from: u32, to: u32| to > from && to - from - 1 <= guard.within;
+                let stands = |before: bool| {
+                    let mine = |other: &&GuardHit| other.guard == *number && other.before == before;
+                    work.guards.iter().filter(mine).any(|other| {
+                        if before {
+                            near(work.position(words, other.cells.1), first)
+                        } else {
+                            near(last, work.position(words, other.cells.0))
+                        }
+                    })
+                };
+                let quoted = || {
+                    work.quotes
+                        .iter()
+                        .any(|(open, close)| *open < hit.cells.0 && hit.cells.1 < *close)
+                };
+                let holds = (!guard.before || stands(true))
+                    && (!guard.after || stands(false))
+                    && (!guard.quoted || quoted());
+                if holds {
+                    hit.risk = hit.risk.min(guard.lowers_to);
+                }
+            }
+        }
+    }
+
+    pub fn facts(&self, term: u32) -> Option<&Facts> {
+        self.terms.get(term as usize)
+    }
+
+    pub fn risk_of(&self, term: u32) -> u8 {
+        self.facts(term).map_or(0, |facts| facts.risk)
+    }
+}
+
+/// How a word begins, as a number below `START_BITS`.
+fn start_bit(word: &[u8]) -> Option<usize> {
+    let (first, second) = (word.first()?, word.get(1)?);
+    Some(usize::from(*first) << 8 | usize::from(*second))
+}
+
+impl Work {
+    fn class(&mut self, class: u16, place: Place, piece: u32) {
+        let hit = ClassHit {
+            first: 0,
+            last: 0,
+            class,
+            place,
+        };
+        self.classes.push((hit, piece));
+    }
+
+    /// The number of the word that holds a cell, counting the pieces of words that were taken apart.
+    fn position(&self, words: &View, cell: u32) -> u32 {
+        let before = self.apart.iter().take_while(|(first, _)| *first < cell);
+        words.position_of(cell)
+            + before
+                .filter(|(first, _)| words.position_of(*first) < words.position_of(cell))
+                .map(|(_, more)| more)
+                .sum::<u32>()
+    }
+
+    /// How many pieces the word that begins with this cell has, less one.
+    fn extra(&self, cell: u32) -> u32 {
+        self.apart
+            .iter()
+            .find(|(first, _)| *first == cell)
+            .map_or(0, |(_, more)| *more)
+    }
+}
+
+fn note(meaning: Meaning, place: Place, work: &mut Work, found: &mut Found) {
+    match meaning {
+        Meaning::Term(term) => found.hits.push(Hit {
+            span: place.span,
+            term,
+            marks: place.marks,
+            cells: place.cells,
+            risk: u8::MAX,
+        }),
+        Meaning::Exception(term) => found.exceptions.push((term, place.span)),
+        Meaning::Allow(risk) => found.allows.push((risk, place.span)),
+        Meaning::Class(class) => work.class(class, place, 0),
+        Meaning::Before(guard) => work.guards.push(GuardHit {
+            guard,
+            before: true,
+            cells: place.cells,
+        }),
+        Meaning::After(guard) => work.guards.push(GuardHit {
+            guard,
+            before: false,
+            cells: place.cells,
+        }),
+    }
+}
+
+/// What stands between quotation marks, as places of cells. A mark that is never closed opens nothing.
+fn quotes(cells: &[Cell], into: &mut Vec<(u32, u32)>) {
+    let mut open: Option<(char, u32)> = None;
+    for cell in cells.iter().filter(|cell| letters::is_quote(cell.ch)) {
+        match open {
+            Some((mark, at)) if letters::closes_quote(mark, cell.ch) => {
+                into.push((at, cell.index));
+                open = None;
+            }
+            Some(_) => {}
+            None => open = Some((cell.ch, cell.index)),
+        }
     }
 }

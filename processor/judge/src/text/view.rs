@@ -3,18 +3,69 @@
 //! A view is words joined by single spaces, with a space at both ends, so that a word boundary is a space and every separator looks the
 //! same. Numbers stay numbers: a digit is read as a letter only in a word that has letters enough.
 
-use super::Span;
-use super::cells::{Cell, Cells, LEET, REPEAT, SPACED};
+use super::cells::{Cell, Cells, Kind, Marks};
+use super::{Span, letters};
+
+/// Which disguises a policy has undone; all of them unless it says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Undo {
+    pub leet: bool,
+    pub spaced: bool,
+    pub repeats: bool,
+}
+
+impl Default for Undo {
+    fn default() -> Undo {
+        Undo {
+            leet: true,
+            spaced: true,
+            repeats: true,
+        }
+    }
+}
+
+/// Where a byte of a view came from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Origin {
+    start: u32,
+    end: u32,
+    index: u32,
+    marks: Marks,
+}
+
+/// A word of a view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Word {
+    /// Range of the view's text.
+    pub from: u32,
+    pub to: u32,
+    /// Place of its first cell.
+    pub cell: u32,
+    /// Its number in the message; the end of a sentence counts like some words.
+    pub position: u32,
+    /// What stands between it and the word before can be taken away: one separator, and no apostrophe.
+    pub joins: bool,
+}
+
+/// Words that the end of a sentence counts for: more than phrases reach over.
+const SENTENCE: u32 = 16;
+
+/// A part of a view, in the original text and among its words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub span: Span,
+    /// Places of the first and the last cell.
+    pub cells: (u32, u32),
+    pub marks: Marks,
+}
 
 /// One way to read the text.
 #[derive(Debug, Default)]
 pub(crate) struct View {
     /// ` word word `, normalised.
     pub text: Vec<u8>,
-    /// Of each byte of `text`: where it came from, and what was undone.
-    origin: Vec<(u32, u32, u8)>,
-    /// Each word, as a range of `text`.
-    pub words: Vec<(u32, u32)>,
+    origin: Vec<Origin>,
+    pub words: Vec<Word>,
 }
 
 impl View {
@@ -27,53 +78,108 @@ impl View {
 
     fn space(&mut self) {
         self.text.push(b' ');
-        self.origin.push((0, 0, 0));
+        self.origin.push(Origin::default());
     }
 
     fn push(&mut self, cell: Cell) {
-        let mut buffer = [0u8; 4];
-        for byte in cell.ch.encode_utf8(&mut buffer).bytes() {
-            self.text.push(byte);
-            self.origin.push((cell.start, cell.end, cell.marks));
+        let origin = Origin {
+            start: cell.start,
+            end: cell.end,
+            index: cell.index,
+            marks: cell.marks,
+        };
+        if cell.ch.is_ascii() {
+            self.text.push(cell.ch as u8);
+            self.origin.push(origin);
+        } else {
+            let mut buffer = [0u8; 4];
+            let bytes = cell.ch.encode_utf8(&mut buffer).as_bytes();
+            self.text.extend_from_slice(bytes);
+            self.origin.extend(std::iter::repeat_n(origin, bytes.len()));
         }
     }
 
-    fn end_word(&mut self, from: usize) {
-        if self.text.len() > from {
-            self.words.push((from as u32, self.text.len() as u32));
-            self.space();
-        }
-    }
-
-    /// Words are runs of word cells.
+    /// Words are runs of word cells, and pictures.
     fn fill(&mut self, cells: &[Cell]) {
         self.clear();
-        let mut from = self.text.len();
-        for cell in cells {
-            if cell.is_word() {
-                self.push(*cell);
-            } else {
-                self.end_word(from);
-                from = self.text.len();
+        let (mut position, mut separators, mut glue, mut ended) = (0u32, 0u32, true, false);
+        let mut at = 0;
+        while let Some(cell) = cells.get(at) {
+            if !cell.is_word() && !matches!(cell.kind, Kind::Emoji | Kind::Hidden) {
+                separators += 1;
+                glue &= !letters::is_apostrophe(cell.ch) && cell.ch != '\n';
+                let next = cells.get(at + 1);
+                ended |= cell.ch == '\n'
+                    || letters::ends_sentence(cell.ch) && next.is_none_or(|next| !next.is_word());
+                at += 1;
+                continue;
             }
+            let run = if cell.kind == Kind::Emoji {
+                1
+            } else {
+                cells[at..]
+                    .iter()
+                    .take_while(|cell| cell.is_word() || cell.kind == Kind::Hidden)
+                    .count()
+            };
+            if ended && !self.words.is_empty() {
+                position += SENTENCE;
+            }
+            self.word(&cells[at..at + run], position, glue && separators <= 1);
+            position += 1;
+            (separators, glue, ended) = (0, true, false);
+            at += run;
         }
-        self.end_word(from);
+    }
+
+    fn word(&mut self, cells: &[Cell], position: u32, joins: bool) {
+        let from = self.text.len() as u32;
+        cells.iter().for_each(|cell| self.push(*cell));
+        self.words.push(Word {
+            from,
+            to: self.text.len() as u32,
+            cell: cells.first().map_or(0, |cell| cell.index),
+            position,
+            joins,
+        });
+        self.space();
     }
 
     /// Where the bytes `from..to` of this view stand in the original, and what was undone in them.
-    pub fn trace(&self, from: usize, to: usize) -> Option<(Span, u8)> {
-        let mut words = self
-            .origin
-            .get(from..to)?
-            .iter()
-            .filter(|origin| origin.1 > 0);
-        let first = words.next()?;
-        let (start, mut end, mut marks) = *first;
-        for origin in words {
-            end = end.max(origin.1);
-            marks |= origin.2;
+    pub fn trace(&self, from: usize, to: usize) -> Option<Place> {
+        let mut all = self.origin.get(from..to)?.iter().filter(|one| one.end > 0);
+        let first = all.next()?;
+        let mut place = Place {
+            span: Span {
+                start: first.start,
+                end: first.end,
+            },
+            cells: (first.index, first.index),
+            marks: first.marks,
+        };
+        for one in all {
+            // Displayed backwards, later cells stand earlier in the text.
+            place.span.start = place.span.start.min(one.start);
+            place.span.end = place.span.end.max(one.end);
+            place.cells.1 = one.index;
+            place.marks = place.marks.with(one.marks);
         }
-        Some((Span { start, end }, marks))
+        Some(place)
+    }
+
+    pub fn of(&self, word: &Word) -> &[u8] {
+        self.text
+            .get(word.from as usize..word.to as usize)
+            .unwrap_or_default()
+    }
+
+    /// The number of the word that holds a cell.
+    pub fn position_of(&self, cell: u32) -> u32 {
+        let after = self.words.partition_point(|word| word.cell <= cell);
+        after
+            .checked_sub(1)
+            .and_then(|last| self.words.get(last))
+            .map_or(0, |word| word.position)
     }
 }
 
@@ -81,47 +187,91 @@ impl View {
 #[derive(Debug, Default)]
 pub(crate) struct Views {
     plain: View,
-    leet: View,
-    single: View,
-    spaced: View,
-    used: [bool; 4],
-    scratch: Vec<Cell>,
+    others: [View; 5],
+    used: [bool; 5],
+    short: Vec<Cell>,
     decoded: Vec<Cell>,
+    other: Vec<Cell>,
 }
+
+/// Which of the other views is which.
+const LEET: usize = 0;
+const LEET_OTHER: usize = 1;
+const SINGLE: usize = 2;
+const SPACED: usize = 3;
+const CENSORED: usize = 4;
 
 impl Views {
-    /// The views that the last text gave cause for.
-    pub fn used(&self) -> impl Iterator<Item = &View> {
-        let all = [&self.plain, &self.leet, &self.single, &self.spaced];
-        all.into_iter()
-            .zip(self.used)
-            .filter_map(|(view, used)| used.then_some(view))
+    /// The text as it stands, but for what has no meaning: its words are the words of the message.
+    pub fn plain(&self) -> &View {
+        &self.plain
     }
 
-    pub fn read(&mut self, cells: &Cells) {
-        let long_runs = squeeze(&cells.cells, 2, &mut self.scratch);
-        self.plain.fill(&self.scratch);
-        let leet = decode_leet(&self.scratch, &mut self.decoded);
-        if leet {
-            self.leet.fill(&self.decoded);
+    /// The views that the last text gave cause for, the plain one first.
+    pub fn used(&self) -> impl Iterator<Item = &View> {
+        let others = self.others.iter().zip(self.used);
+        std::iter::once(&self.plain).chain(others.filter_map(|(view, used)| used.then_some(view)))
+    }
+
+    pub fn read(&mut self, cells: &Cells, undo: Undo) {
+        self.used = [false; 5];
+        let source: &[Cell] = if cells.long_runs && undo.repeats {
+            squeeze(&cells.cells, 2, &mut self.short);
+            &self.short
+        } else {
+            &cells.cells
+        };
+        self.plain.fill(source);
+        let signs = cells.signs && undo.leet;
+        if signs {
+            self.used[LEET] = decode(source, letters::leet, &mut self.decoded);
+            if self.used[LEET] {
+                self.others[LEET].fill(&self.decoded);
+                let other = |ch| letters::leet_other(ch).or_else(|| letters::leet(ch));
+                decode(source, other, &mut self.other);
+                self.used[LEET_OTHER] = differ(&self.other, &self.decoded);
+                if self.used[LEET_OTHER] {
+                    self.others[LEET_OTHER].fill(&self.other);
+                }
+            }
+            self.used[CENSORED] = censor(source, &mut self.other);
+            if self.used[CENSORED] {
+                self.others[CENSORED].fill(&self.other);
+            }
         }
-        let spaced = join_spaced(&self.decoded, &mut self.spaced);
-        if long_runs {
-            squeeze(&cells.cells, 1, &mut self.scratch);
-            decode_leet(&self.scratch, &mut self.decoded);
-            self.single.fill(&self.decoded);
+        if undo.spaced {
+            let decoded: &[Cell] = if self.used[LEET] {
+                &self.decoded
+            } else {
+                source
+            };
+            self.used[SPACED] = join_spaced(source, decoded, undo.leet, &mut self.other);
+            if self.used[SPACED] {
+                self.others[SPACED].fill(&self.other);
+            }
         }
-        self.used = [true, leet, long_runs, spaced];
+        if cells.long_runs && undo.repeats {
+            squeeze(&cells.cells, 1, &mut self.short);
+            self.used[SINGLE] = true;
+            let single = if signs && decode(&self.short, letters::leet, &mut self.decoded) {
+                &self.decoded
+            } else {
+                &self.short
+            };
+            self.others[SINGLE].fill(single);
+        }
     }
 }
 
-/// Cuts runs of three or more equal letters to `keep`; whether there were any.
-fn squeeze(cells: &[Cell], keep: usize, into: &mut Vec<Cell>) -> bool {
+fn differ(one: &[Cell], other: &[Cell]) -> bool {
+    one.iter().zip(other).any(|(one, other)| one.ch != other.ch)
+}
+
+/// Cuts runs of three or more equal letters to `keep`.
+fn squeeze(cells: &[Cell], keep: usize, into: &mut Vec<Cell>) {
     into.clear();
-    let mut any = false;
     let mut at = 0;
-    while at < cells.len() {
-        let cell = cells[at];
+    while let Some(cell) = cells.get(at) {
         let run = cells[at..]
             .iter()
             .take_while(|other| other.ch == cell.ch)
@@ -129,122 +279,203 @@ fn squeeze(cells: &[Cell], keep: usize, into: &mut Vec<Cell>) -> bool {
         if run < 3 || !cell.is_letter() {
             into.extend_from_slice(&cells[at..at + run]);
         } else {
-            any = true;
-            let kept = &cells[at..at + keep];
-            into.extend(kept.iter().map(|cell| Cell {
-                marks: cell.marks | REPEAT,
+            let kept = cells[at..at + keep].iter();
+            into.extend(kept.map(|cell| Cell {
+                marks: cell.marks.with(Marks::REPEAT),
                 ..*cell
             }));
             if let Some(last) = into.last_mut() {
-                last.end = cells[at + run - 1].end;
+                // Displayed backwards, the end of the run stands before its beginning.
+                let end = cells[at + run - 1];
+                (last.start, last.end) = (last.start.min(end.start), last.end.max(end.end));
             }
         }
         at += run;
     }
-    any
 }
 
-/// The letter that a digit or sign is used for.
-fn leet(ch: char) -> Option<char> {
-    Some(match ch {
-        '0' => 'o',
-        '1' | '!' => 'i',
-        '3' => 'e',
-        '4' | '@' => 'a',
-        '5' | '$' => 's',
-        '7' | '+' => 't',
-        '8' => 'b',
-        '|' => 'l',
-        _ => return None,
-    })
-}
-
-/// Reads digits and signs as letters where letters stand beside them; whether there were any. `into` is a copy either way.
-fn decode_leet(cells: &[Cell], into: &mut Vec<Cell>) -> bool {
+/// Reads digits, signs and letters of other scripts as Latin letters where such stand beside them; whether there were any. `into` is a
+/// copy either way.
+fn decode(cells: &[Cell], leet: impl Fn(char) -> Option<char>, into: &mut Vec<Cell>) -> bool {
     into.clear();
     into.extend_from_slice(cells);
-    let belongs = |cell: &Cell| cell.is_word() || leet(cell.ch).is_some();
     let mut any = false;
     let mut at = 0;
     while at < into.len() {
-        let run = into[at..].iter().take_while(|cell| belongs(cell)).count();
-        if run == 0 {
+        let run = into[at..]
+            .iter()
+            .take_while(|cell| cell.is_word() || leet(cell.ch).is_some())
+            .count();
+        if run > 0 {
+            any |= decode_word(&mut into[at..at + run], &leet);
+        }
+        at += run.max(1);
+    }
+    any
+}
+
+fn decode_word(word: &mut [Cell], leet: &impl Fn(char) -> Option<char>) -> bool {
+    // A sign at the end is punctuation, "yes!", but for the end of "a$$".
+    let end = word.iter().rposition(|cell| cell.is_word());
+    let mut end = end.map_or(0, |last| last + 1);
+    let tail: String = word[end..].iter().map(|cell| cell.ch).collect();
+    let dollars = tail == "$$" || end == 0 && tail == "@$$";
+    if dollars {
+        end = word.len();
+    }
+    let word = &mut word[..end];
+    let ascii = |cell: &&Cell| cell.is_letter() && cell.ch.is_ascii();
+    let latin = word.iter().filter(ascii).count();
+    let signs = word.iter().filter(|cell| leet(cell.ch).is_some()).count();
+    // A word that is all of another script is left as it is.
+    let written_latin = |cell: &&Cell| ascii(cell) && !cell.marks.has(Marks::CONFUSABLE);
+    let foreign = word
+        .iter()
+        .any(|cell| cell.is_letter() && !cell.ch.is_ascii())
+        && word.iter().any(|cell| written_latin(&cell));
+    // "$h00t", "b00b5" and "b1g" are words, "45s", "1v1" and "h264" are not.
+    let word_like =
+        dollars || (latin > signs || (latin >= 2 && 2 * latin >= signs)) && !is_count(word);
+    if (latin == 0 && !dollars) || !(foreign || signs > 0 && word_like) {
+        return false;
+    }
+    let mut any = false;
+    for cell in word {
+        let found = if cell.is_letter() {
+            letters::stands_for(cell.ch).map(|letter| (letter, Marks::CONFUSABLE))
+        } else if word_like {
+            leet(cell.ch).map(|letter| (letter, Marks::LEET))
+        } else {
+            None
+        };
+        if let Some((ch, mark)) = found {
+            *cell = Cell {
+                ch,
+                kind: Kind::Letter,
+                marks: cell.marks.with(mark),
+                ..*cell
+            };
+            any = true;
+        }
+    }
+    any
+}
+
+/// A number with a unit or an ordinal: "100km", "1st", "2nd", "45min".
+fn is_count(word: &[Cell]) -> bool {
+    let digits = word
+        .iter()
+        .take_while(|cell| cell.kind == Kind::Digit)
+        .count();
+    let rest = word.get(digits..).unwrap_or_default();
+    digits > 0
+        && (digits >= 2 || rest.len() <= 2)
+        && rest.len() <= 4
+        && rest.iter().all(|cell| cell.is_letter())
+}
+
+/// Marks what hides a letter inside a word ("f*ck", "f-ck"); whether there was anything.
+fn censor(cells: &[Cell], into: &mut Vec<Cell>) -> bool {
+    into.clear();
+    into.extend_from_slice(cells);
+    let mut any = false;
+    let mut at = 1;
+    while at < cells.len() {
+        let sign = cells[at].ch;
+        if !letters::hides_letter(sign) || !cells[at - 1].is_letter() {
             at += 1;
             continue;
         }
-        let word = &mut into[at..at + run];
-        at += run;
-        // A sign at the end is punctuation.
-        let end = word
+        let run = cells[at..]
             .iter()
-            .rposition(|cell| cell.is_word())
-            .map_or(0, |last| last + 1);
-        let word = &mut word[..end];
-        let letters = word.iter().filter(|cell| cell.is_letter()).count();
-        let signs = word.iter().filter(|cell| leet(cell.ch).is_some()).count();
-        // "$h00t" and "b00b5" are words, "45s" and "h264" are not.
-        let word_like = letters >= signs || (letters >= 2 && 2 * letters >= signs);
-        if signs == 0 || letters == 0 || !word_like {
-            continue;
-        }
-        for cell in word {
-            if let Some(letter) = leet(cell.ch) {
+            .take_while(|cell| cell.ch == sign)
+            .count();
+        let within = cells.get(at + run).is_some_and(|cell| cell.is_letter());
+        // Only stars end a word: "fuc*"; other signs are punctuation there.
+        let at_end = sign == '*' && at >= 2 && cells[at - 2].is_letter() && !emphasis(&cells[..at]);
+        if (within && (run == 1 || matches!(sign, '*' | '#' | '-' | '_'))) || at_end {
+            for cell in &mut into[at..at + run] {
                 *cell = Cell {
-                    ch: letter,
-                    marks: cell.marks | LEET,
+                    ch: '*',
+                    kind: Kind::Hidden,
+                    marks: cell.marks.with(Marks::CENSORED),
                     ..*cell
                 };
                 any = true;
             }
         }
+        at += run;
     }
     any
 }
 
-/// Single letters with one separator between them ("d a r n", "d.a.r.n"), three or more, joined to words; whether there were any.
-fn join_spaced(cells: &[Cell], view: &mut View) -> bool {
-    view.clear();
-    let single = |at: usize| -> bool {
-        let word = |at: usize| cells.get(at).is_some_and(|cell| cell.is_word());
-        word(at) && !word(at + 1) && !at.checked_sub(1).is_some_and(word)
-    };
+/// Whether the word that ends here began with a star: "*so*".
+fn emphasis(cells: &[Cell]) -> bool {
+    let start = cells.iter().rposition(|cell| !cell.is_word());
+    start.is_some_and(|start| cells[start].ch == '*')
+}
+
+/// Single letters with the same few separators between them ("d a r n", "d.a.r.n", "d - a - r - n"), three or more, joined to words;
+/// whether there were any. All other words are copied, as `decoded` has them.
+fn join_spaced(cells: &[Cell], decoded: &[Cell], leet: bool, into: &mut Vec<Cell>) -> bool {
+    into.clear();
     let mut any = false;
     let mut at = 0;
     while at < cells.len() {
-        if !single(at) {
+        let Some((letters, gap)) = spaced_run(cells, at) else {
+            into.push(decoded[at]);
             at += 1;
             continue;
+        };
+        any = true;
+        let run = cells[at..].iter().step_by(gap + 1).take(letters);
+        let mut joined: Vec<Cell> = run
+            .map(|cell| Cell {
+                marks: cell.marks.with(Marks::SPACED),
+                ..*cell
+            })
+            .collect();
+        if leet {
+            decode_word(&mut joined, &self::letters::leet);
         }
-        let first = at;
-        while at + 2 < cells.len() && single(at + 2) {
-            at += 2;
+        // "I d a r n": the pronoun is a word of its own.
+        if letters > 3 && joined[0].ch == 'i' && gap == 1 {
+            let pronoun = Cell {
+                marks: Marks::NONE,
+                ..joined.remove(0)
+            };
+            into.extend([pronoun, cells[at + 1]]);
         }
-        let letters = (at - first) / 2 + 1;
-        let run: Vec<Cell> = cells[first..=at].iter().step_by(2).copied().collect();
-        if letters >= 3 && run.iter().any(|cell| cell.is_letter()) {
-            any = true;
-            spaced_word(view, &run);
-            // "I d a r n": the pronoun is a word of its own.
-            if letters > 3 && matches!(run[0].ch, 'i' | 'a' | 'u') {
-                spaced_word(view, &run[1..]);
-            }
-        }
-        at += 1;
+        into.append(&mut joined);
+        at += (letters - 1) * (gap + 1) + 1;
     }
     any
 }
 
-fn spaced_word(view: &mut View, run: &[Cell]) {
-    let from = view.text.len();
-    let mut decoded = Vec::new();
-    decode_leet(run, &mut decoded);
-    for cell in decoded {
-        view.push(Cell {
-            marks: cell.marks | SPACED,
-            ..cell
-        });
+/// How many single letters stand from `at` on, and how many separators between any two.
+fn spaced_run(cells: &[Cell], at: usize) -> Option<(usize, usize)> {
+    let word = |at: usize| cells.get(at).is_some_and(|cell| cell.is_word());
+    let alone = |at: usize| !word(at + 1) && !at.checked_sub(1).is_some_and(word);
+    // A sign by itself may be a letter, one beside a letter is punctuation.
+    let sign = |at: usize| {
+        cells
+            .get(at)
+            .is_some_and(|cell| letters::leet(cell.ch).is_some())
+    };
+    let single = |at: usize| (word(at) || sign(at)) && alone(at);
+    if !word(at) || !alone(at) {
+        return None;
     }
-    view.end_word(from);
+    let gap = (1..=3).find(|gap| single(at + gap + 1))?;
+    let same = |from: usize| (1..=gap).all(|step| !word(from + step));
+    let apostrophe = (1..=gap).any(|step| letters::is_apostrophe(cells[at + step].ch));
+    let (mut count, mut last, mut latin) = (1, at, usize::from(cells[at].is_letter()));
+    while same(last) && single(last + gap + 1) {
+        last += gap + 1;
+        count += 1;
+        latin += usize::from(cells[last].is_letter());
+    }
+    (count >= 3 && latin >= 2 && !apostrophe).then_some((count, gap))
 }
 
 #[cfg(test)]
@@ -254,7 +485,7 @@ mod tests {
     fn views(text: &str) -> Vec<String> {
         let (mut cells, mut views) = (Cells::default(), Views::default());
         cells.read(text);
-        views.read(&cells);
+        views.read(&cells, Undo::default());
         views
             .used()
             .map(|view| String::from_utf8_lossy(&view.text).trim().to_owned())
@@ -263,15 +494,26 @@ mod tests {
 
     #[test]
     fn plain_text_has_one_view() {
-        assert_eq!(views("Kung-Fu, anyone?"), ["kung fu anyone"]);
-        assert_eq!(views("45 45 and 45s"), ["45 45 and 45s"]);
+        assert_eq!(views("Kung Fu, anyone?"), ["kung fu anyone"]);
+        assert_eq!(
+            views("45 45 and 45s, 1v1, 100km, 2nd!"),
+            ["45 45 and 45s 1v1 100km 2nd"]
+        );
         assert_eq!(views("class assessment"), ["class assessment"]);
     }
 
     #[test]
-    fn digits_become_letters_only_beside_letters() {
+    fn digits_and_signs_become_letters_only_beside_letters() {
         assert_eq!(views("d4rn it!"), ["d4rn it", "darn it"]);
         assert_eq!(views("$h00t"), ["h00t", "shoot"]);
+        assert_eq!(views("k1ss"), ["k1ss", "kiss", "klss"]);
+        assert_eq!(views("you a$$"), ["you a", "you ass"]);
+    }
+
+    #[test]
+    fn letters_of_other_scripts_are_read_as_latin_ones_only_among_those() {
+        assert_eq!(views("dаяп"), ["daяп", "darn"]);
+        assert_eq!(views("дом").len(), 1);
     }
 
     #[test]
@@ -281,20 +523,53 @@ mod tests {
     }
 
     #[test]
-    fn spaced_letters_are_joined_and_gaps_part_words() {
-        assert_eq!(views("d a r n  i t").last().unwrap(), "darn");
+    fn spaced_letters_are_joined_among_the_other_words() {
+        assert_eq!(
+            views("oh d a r n  i t me").last().unwrap(),
+            "oh darn i t me"
+        );
         assert_eq!(views("d.a.r.n").last().unwrap(), "darn");
-        assert_eq!(views("I d 4 r n").last().unwrap(), "idarn darn");
+        assert_eq!(views("d - a - r - n").last().unwrap(), "darn");
+        assert_eq!(views("d  a  r  n").last().unwrap(), "darn");
+        assert_eq!(views("I d 4 r n").last().unwrap(), "i darn");
+        assert_eq!(views("a b").len(), 1);
+        assert_eq!(views("1 2 3 4").len(), 1);
+    }
+
+    #[test]
+    fn letters_that_are_hidden_leave_a_star() {
+        assert_eq!(views("oh d*rn").last().unwrap(), "oh d*rn");
+        assert_eq!(views("d**n it").last().unwrap(), "d**n it");
+        assert_eq!(views("dar* it").last().unwrap(), "dar* it");
+        assert_eq!(views("2*3 *hello* a - b"), ["2 3 hello a b"]);
     }
 
     #[test]
     fn a_word_is_traced_to_its_original_bytes() {
         let (mut cells, mut views) = (Cells::default(), Views::default());
         cells.read("ok D A R N!");
-        views.read(&cells);
+        views.read(&cells, Undo::default());
         let view = views.used().last().unwrap();
-        let (from, to) = view.words[0];
-        let (span, marks) = view.trace(from as usize, to as usize).unwrap();
-        assert_eq!((span, marks), (Span { start: 3, end: 10 }, SPACED));
+        let word = view.words[1];
+        let place = view.trace(word.from as usize, word.to as usize).unwrap();
+        assert_eq!(
+            (place.span, place.marks),
+            (Span { start: 3, end: 10 }, Marks::SPACED)
+        );
+        assert_eq!(views.plain().position_of(place.cells.0), 1);
+    }
+
+    #[test]
+    fn the_end_of_a_sentence_keeps_words_apart() {
+        let (mut cells, mut views) = (Cells::default(), Views::default());
+        cells.read("I hate it. They left!!! a.b");
+        views.read(&cells, Undo::default());
+        let positions: Vec<u32> = views
+            .plain()
+            .words
+            .iter()
+            .map(|word| word.position)
+            .collect();
+        assert_eq!(positions, [0, 1, 2, 19, 20, 37, 38]);
     }
 }

@@ -1,0 +1,99 @@
+//! How people write a word without writing it: two letters swapped, one left out or doubled, some starred out.
+//!
+//! Invariant: the variants of a word are a function of the word alone, so a policy's digest says what they are. A variant that is a word
+//! of its own is not one: the matcher drops those that the policy lists as ordinary.
+
+use super::cells::Marks;
+
+/// Shorter words have too many neighbours, longer ones are not worth it.
+pub(super) const SHORTEST: usize = 3;
+const LONGEST: usize = 24;
+
+/// The variants of a normalised word, each with what was done to it. May repeat itself.
+pub(super) fn variants(word: &str) -> Vec<(String, Marks)> {
+    let letters: Vec<char> = word.chars().collect();
+    let count = letters.len();
+    if !(SHORTEST..=LONGEST).contains(&count) {
+        return Vec::new();
+    }
+    let mut all = Vec::new();
+    let mut add = |letters: Vec<char>, mark| all.push((String::from_iter(letters), mark));
+    if count > SHORTEST {
+        for at in 0..count - 1 {
+            if letters[at] != letters[at + 1] {
+                let mut swapped = letters.clone();
+                swapped.swap(at, at + 1);
+                add(swapped, Marks::MISSPELT);
+            }
+        }
+        for at in 1..count - 1 {
+            let mut short = letters.clone();
+            short.remove(at);
+            add(short, Marks::MISSPELT);
+        }
+        for at in 0..count {
+            let mut doubled = letters.clone();
+            doubled.insert(at, letters[at]);
+            add(doubled, Marks::MISSPELT);
+        }
+    }
+    // The first letter and one more must be seen.
+    for from in 1..count {
+        for to in from + 1..=count {
+            if count - (to - from) >= 2 && (to < count || from >= 2) {
+                let mut hidden = letters.clone();
+                hidden[from..to].fill('*');
+                add(hidden, Marks::CENSORED);
+            }
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_known_swapped_shortened_doubled_and_starred() {
+        let all = variants("darn");
+        let with = |mark: Marks| {
+            let mut words: Vec<&str> = all
+                .iter()
+                .filter(|(_, found)| *found == mark)
+                .map(|(word, _)| word.as_str())
+                .collect();
+            words.sort_unstable();
+            words.dedup();
+            words
+        };
+        assert_eq!(
+            with(Marks::MISSPELT),
+            [
+                "adrn", "daarn", "dan", "darnn", "darrn", "danr", "ddarn", "drn", "dran"
+            ]
+            .sorted()
+        );
+        assert_eq!(
+            with(Marks::CENSORED),
+            ["d**n", "d*rn", "da*n", "da**", "dar*"].sorted()
+        );
+        assert!(variants("ab").is_empty());
+        assert!(
+            variants("ass")
+                .iter()
+                .all(|(_, mark)| *mark == Marks::CENSORED)
+        );
+    }
+
+    trait Sorted {
+        fn sorted(self) -> Self;
+    }
+
+    impl<const N: usize> Sorted for [&str; N] {
+        fn sorted(mut self) -> Self {
+            self.sort_unstable();
+            self
+        }
+    }
+}
