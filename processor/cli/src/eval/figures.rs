@@ -67,7 +67,8 @@ impl From<&Counts> for Figures {
     }
 }
 
-/// Averages over topics, each topic counting the same; topics without the figure do not count.
+/// Averages over topics, each topic counting the same. A figure that a topic does not have counts as 0, so that all three are
+/// about the same topics.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Averages {
     pub precision: Option<f64>,
@@ -78,8 +79,8 @@ pub struct Averages {
 impl Averages {
     pub fn of(figures: &[&Figures]) -> Averages {
         let mean = |of: &dyn Fn(&Figures) -> Option<f64>| {
-            let known: Vec<f64> = figures.iter().filter_map(|one| of(one)).collect();
-            (!known.is_empty()).then(|| rounded(known.iter().sum::<f64>() / known.len() as f64))
+            let sum: f64 = figures.iter().filter_map(|one| of(one)).sum();
+            (!figures.is_empty()).then(|| rounded(sum / figures.len() as f64))
         };
         Averages {
             precision: mean(&|one| Some(one.precision?.value)),
@@ -100,7 +101,7 @@ mod tests {
 
     #[test]
     fn intervals_are_those_of_wilson() {
-        // Values of the R package binom, binom.wilson(x, n).
+        // Roots of (share - p)² = z² p (1 - p) / n, solved apart from this program.
         let near = |part, whole, low: f64, high: f64| {
             let found = estimate(part, whole).expect("there are cases");
             assert!((found.low - low).abs() < 1e-6, "{found:?}");

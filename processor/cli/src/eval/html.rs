@@ -65,13 +65,6 @@ pub fn page(report: &Report) -> String {
             share(mean.recall),
             share(mean.f1)
         );
-        if !by_topic.unknown.is_empty() {
-            let _ = write!(
-                html,
-                "<p class=\"bad\">The policy does not have these topics of labels: {}</p>",
-                safe(&by_topic.unknown.join(", "))
-            );
-        }
     }
     sliced("By group", &report.by_group, &mut html);
     blamed("Topics of flagged lines", &report.flagged_topics, &mut html);
@@ -92,11 +85,6 @@ pub fn page(report: &Report) -> String {
         &report.false_negatives,
         &mut html,
     );
-    if report.examples_are_lower_bounds {
-        html.push_str(
-            "<p class=\"soft\">There were too many different texts to keep: counts may be too low.</p>",
-        );
-    }
     if let Some(compared) = &report.compared {
         examples(
             "Better than the other policy",
@@ -117,12 +105,13 @@ fn head(report: &Report, html: &mut String) {
     let (policy, lines) = (&report.policy, &report.lines);
     let _ = write!(
         html,
-        "<h1>{}</h1><p class=\"soft digest\">{} · engine {} · {}</p><p>{} labelled lines, {} without a label, {} unreadable; {}. \
+        "<h1>{}</h1><p class=\"soft digest\">{} · engine {} · {}</p><p>{}: {} labelled lines, {} without a label, {} unreadable; {}. \
          A line is flagged when {}. Intervals are of 95 %, by Wilson.</p>",
         safe(&policy.id),
         safe(&policy.digest),
         policy.engine,
         safe(&policy.file),
+        safe(&report.labels),
         lines.labelled,
         lines.context,
         lines.unreadable.count,
@@ -133,20 +122,8 @@ fn head(report: &Report, html: &mut String) {
         },
         safe(&report.flagged_means),
     );
-    if lines.muted > 0 {
-        let _ = write!(
-            html,
-            "<p class=\"bad\">{} labelled lines were blocked because their user was muted, whatever they say.</p>",
-            lines.muted
-        );
-    }
-    for one in &lines.unreadable.first {
-        let _ = write!(
-            html,
-            "<p class=\"bad\">Line {}: {}</p>",
-            one.line,
-            safe(&one.problem)
-        );
+    for warning in report.warnings() {
+        let _ = write!(html, "<p class=\"bad\">{}</p>", safe(&warning));
     }
 }
 
@@ -352,8 +329,8 @@ fn examples(title: &str, examples: &[Example], html: &mut String) {
     }
     let _ = write!(
         html,
-        "<h2>{title}</h2><div class=\"wide\"><table><tr><th class=\"n\">Line<th class=\"n\">Times<th>Action<th>Labels<th>Text<th>\
-         Rules and what they matched</tr>"
+        "<h2>{title}</h2><div class=\"wide\"><table class=\"lines\"><tr><th class=\"n\">Line<th class=\"n\">Times<th>Action<th>Labels<th \
+         class=\"said\">Text<th class=\"spoke\">Rules and what they matched</tr>"
     );
     for example in examples {
         let more = if example.text.len() < example.text_bytes {
@@ -375,7 +352,7 @@ fn examples(title: &str, examples: &[Example], html: &mut String) {
         };
         let _ = write!(
             html,
-            "<tr><td class=\"n\">{}<td class=\"n\">{}<td>{}<br><small>{}</small><td>{labels}{right}<td><div class=\"text\" dir=\"auto\">\
+            "<tr><td class=\"n\">{}<td class=\"n\">{}<td>{}<br><small>{}</small><td class=\"name\">{labels}{right}<td><div class=\"text\" dir=\"auto\">\
              {}{more}</div><td class=\"rules\">",
             example.line,
             example.count,

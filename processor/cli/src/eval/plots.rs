@@ -9,7 +9,7 @@ use super::html::safe;
 use super::report::RiskPoint;
 
 /// Bytes shown of a name beside a bar.
-const NAME_SHOWN: usize = 28;
+const NAME_SHOWN: usize = 20;
 
 /// Precision over recall, a point for each risk from which on lines could be flagged.
 pub fn curve(measured: &[RiskPoint], other: Option<&[RiskPoint]>) -> String {
@@ -50,13 +50,9 @@ pub fn curve(measured: &[RiskPoint], other: Option<&[RiskPoint]>) -> String {
     let curves = [(other, "other"), (Some(measured), "measured")];
     for (points, class) in curves {
         let Some(points) = points else { continue };
-        let places: Vec<(Option<usize>, f64, f64)> = merged(points)
+        let path: Vec<String> = merged(points)
             .into_iter()
-            .map(|(first, _, recall, precision)| (Some(first), x(recall), y(precision)))
-            .collect();
-        let path: Vec<String> = places
-            .iter()
-            .map(|(_, x, y)| format!("{x:.1},{y:.1}"))
+            .map(|(_, _, recall, precision)| format!("{:.1},{:.1}", x(recall), y(precision)))
             .collect();
         let _ = write!(
             svg,
@@ -74,12 +70,18 @@ pub fn curve(measured: &[RiskPoint], other: Option<&[RiskPoint]>) -> String {
                 range(first, last)
             );
             if class == "measured" {
-                let above = if y < TOP + 24.0 { 19.0 } else { -9.0 };
+                // Above and to the inner side of its point, clear of the axes.
+                let (class, aside) = if x > LEFT + SIZE - 40.0 {
+                    ("end strong", -7.0)
+                } else {
+                    ("strong", 7.0)
+                };
+                let below = if y < TOP + 20.0 { 17.0 } else { -7.0 };
                 let _ = write!(
                     svg,
-                    "<text class=\"mid strong\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
-                    x.clamp(LEFT + 6.0, LEFT + SIZE - 6.0),
-                    y + above,
+                    "<text class=\"{class}\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+                    x + aside,
+                    y + below,
                     range(first, last)
                 );
             }
@@ -165,15 +167,15 @@ pub fn parts(rows: &[(&str, u64, u64)]) -> String {
     svg
 }
 
-const NAMES: f64 = 210.0;
-const BAR: f64 = 300.0;
+const NAMES: f64 = 150.0;
+const BAR: f64 = 280.0;
 const THICK: f64 = 15.0;
 const STEP: f64 = 23.0;
 
 fn bars_of(rows: usize) -> String {
     let height = rows as f64 * STEP + 6.0;
     format!(
-        "<svg viewBox=\"0 0 620 {height}\" class=\"bars\" role=\"img\" aria-label=\"Bars; the table has the same figures\">"
+        "<svg viewBox=\"0 0 520 {height}\" class=\"bars\" role=\"img\" aria-label=\"Bars; the table has the same figures\">"
     )
 }
 

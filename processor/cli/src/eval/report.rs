@@ -29,6 +29,8 @@ pub struct Heading {
 #[derive(Debug, Serialize)]
 pub struct Report {
     pub policy: Heading,
+    /// The file of the lines.
+    pub labels: String,
     /// When a line counts as flagged, in words.
     pub flagged_means: String,
     pub lines: Lines,
@@ -58,6 +60,8 @@ pub struct Lines {
     pub context: u64,
     /// Labelled lines of users who were muted at that time.
     pub muted: u64,
+    /// Labelled lines without `sent_at`.
+    pub timeless: u64,
     pub unreadable: Unreadable,
 }
 
@@ -157,7 +161,7 @@ impl Compared {
 
 impl Report {
     pub fn new(
-        policy: Heading,
+        (policy, labels): (Heading, String),
         score: &Score,
         context: u64,
         unreadable: Unreadable,
@@ -168,11 +172,13 @@ impl Report {
         let rules_that_spoke = rules.len();
         rules.truncate(RULES);
         Report {
+            labels,
             flagged_means: meaning(&score.criterion),
             lines: Lines {
                 labelled: score.overall.lines(),
                 context,
                 muted: score.muted,
+                timeless: score.timeless,
                 unreadable,
             },
             overall: Figures::from(&score.overall),
@@ -193,6 +199,43 @@ impl Report {
             compared,
             policy,
         }
+    }
+
+    /// What makes the figures say less than they seem to.
+    pub fn warnings(&self) -> Vec<String> {
+        let lines = &self.lines;
+        let mut warnings: Vec<String> = lines
+            .unreadable
+            .first
+            .iter()
+            .map(|one| format!("line {}: {}", one.line, one.problem))
+            .collect();
+        if lines.muted > 0 {
+            warnings.push(format!(
+                "{} labelled lines were blocked because their user was muted, whatever they say",
+                lines.muted
+            ));
+        }
+        if self.policy.stateful && lines.timeless > 0 {
+            warnings.push(format!(
+                "{} labelled lines have no `sent_at`: the clock stands still there, so floods and mutes do not end",
+                lines.timeless
+            ));
+        }
+        if let Some(by_topic) = &self.by_topic
+            && !by_topic.unknown.is_empty()
+        {
+            warnings.push(format!(
+                "labels name topics that the policy does not have: {}",
+                by_topic.unknown.join(", ")
+            ));
+        }
+        if self.examples_are_lower_bounds {
+            warnings.push(
+                "there are too many different texts to keep: how often an example occurs may be too low".to_owned(),
+            );
+        }
+        warnings
     }
 
     /// Gates that are not met.

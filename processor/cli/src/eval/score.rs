@@ -159,6 +159,8 @@ pub struct Score {
     pub by_risk: [Counts; RISKS],
     /// Labelled lines of muted users.
     pub muted: u64,
+    /// Labelled lines that do not say when they were sent.
+    pub timeless: u64,
     pub false_positives: Worst,
     pub false_negatives: Worst,
 }
@@ -178,6 +180,7 @@ impl Score {
             evasions: BTreeMap::new(),
             by_risk: [Counts::default(); RISKS],
             muted: 0,
+            timeless: 0,
             false_positives: Worst::new(Order::Risk, shown),
             false_negatives: Worst::new(Order::Lines, shown),
         }
@@ -197,6 +200,7 @@ impl Score {
             counts.add(risk >= least, right);
         }
         self.muted += u64::from(judged.verdict.code == "muted");
+        self.timeless += u64::from(judged.verdict.sent_at == 0);
         if let Truth::Topics(topics) = truth {
             self.add_topics(topics, &judged.verdict);
         }

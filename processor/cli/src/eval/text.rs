@@ -86,26 +86,8 @@ fn head(report: &Report, out: &mut Out) -> io::Result<()> {
             "each judged by itself"
         }
     ))?;
-    for one in &lines.unreadable.first {
-        out.line(&format!(
-            "warning: line {}: {}",
-            one.line,
-            visible(&one.problem)
-        ))?;
-    }
-    if lines.muted > 0 {
-        out.line(&format!(
-            "warning: {} labelled lines were blocked because their user was muted, whatever they say",
-            lines.muted
-        ))?;
-    }
-    if let Some(by_topic) = &report.by_topic
-        && !by_topic.unknown.is_empty()
-    {
-        out.line(&format!(
-            "warning: labels name topics that the policy does not have: {}",
-            visible(&by_topic.unknown.join(", "))
-        ))?;
+    for warning in report.warnings() {
+        out.line(&format!("warning: {}", visible(&warning)))?;
     }
     out.line(&format!("flagged: {}\n", visible(&report.flagged_means)))?;
     for (name, what, estimate) in [

@@ -157,7 +157,7 @@ impl Eval {
             min_f1: self.min_f1,
         };
         let report = Report::new(
-            measured.heading,
+            (measured.heading, self.labels.display().to_string()),
             &measured.score,
             context,
             unreadable,
