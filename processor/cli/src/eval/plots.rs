@@ -4,12 +4,12 @@
 
 use std::fmt::Write as _;
 
-use super::cut;
 use super::html::safe;
 use super::report::RiskPoint;
+use super::{cut, visible};
 
 /// Bytes shown of a name beside a bar.
-const NAME_SHOWN: usize = 20;
+const NAME_SHOWN: usize = 18;
 
 /// Precision over recall, a point for each risk from which on lines could be flagged.
 pub fn curve(measured: &[RiskPoint], other: Option<&[RiskPoint]>) -> String {
@@ -181,7 +181,9 @@ fn bars_of(rows: usize) -> String {
 
 fn row(svg: &mut String, at: usize, name: &str) -> f64 {
     let y = at as f64 * STEP + 4.0;
-    let (shown, is_all) = cut(name, NAME_SHOWN);
+    // Escapes are longer than what they stand for: first escaped, then cut.
+    let name = visible(name);
+    let (shown, is_all) = cut(&name, NAME_SHOWN);
     let _ = write!(
         svg,
         "<text class=\"end\" x=\"{}\" y=\"{}\">{}{}</text>",
