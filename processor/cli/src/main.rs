@@ -4,6 +4,7 @@
 //! failure ends in one of the documented exit codes with an `error:` line and, where something can be done, a `next:` line.
 
 mod commands;
+mod eval;
 mod failure;
 mod help;
 mod logging;

@@ -148,6 +148,15 @@ impl Policy {
 
     /// The audience that judges: the channel's if a pattern fits, else the message's if it is known, else `default`.
     pub(crate) fn audience(&self, channel: &str, audience: Option<&str>) -> &Audience {
+        self.named_audience(channel, audience).1
+    }
+
+    /// The name of the audience that judges.
+    pub fn audience_name(&self, channel: &str, audience: Option<&str>) -> &str {
+        self.named_audience(channel, audience).0
+    }
+
+    fn named_audience(&self, channel: &str, audience: Option<&str>) -> (&str, &Audience) {
         let of_channel = self
             .channels
             .iter()
@@ -155,9 +164,12 @@ impl Policy {
             .find_map(|rule| rule.audience.as_deref());
         let named = of_channel
             .or(audience)
-            .and_then(|name| self.audiences.get(name));
+            .and_then(|name| self.audiences.get_key_value(name));
         // `default` exists: compile refuses a policy without it.
-        named.unwrap_or_else(|| &self.audiences["default"])
+        named.map_or_else(
+            || ("default", &self.audiences["default"]),
+            |(name, audience)| (name.as_str(), audience),
+        )
     }
 
     /// What links a channel allows, if it says.

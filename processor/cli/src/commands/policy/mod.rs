@@ -2,6 +2,7 @@
 
 mod activate;
 mod check;
+mod eval;
 mod publish;
 
 use std::path::Path;
@@ -12,10 +13,11 @@ use gavel_judge::{Document, Policy as CompiledPolicy, PolicyError};
 use crate::failure::Failure;
 use crate::options::Globals;
 
-/// Check a policy, publish it, put it in force
+/// Check a policy, measure it, publish it, put it in force
 #[derive(Subcommand)]
 pub enum Policy {
     Check(check::Check),
+    Eval(Box<eval::Eval>),
     Publish(publish::Publish),
     Activate(activate::Activate),
 }
@@ -24,6 +26,7 @@ impl Policy {
     pub fn run(self, globals: &Globals) -> Result<(), Failure> {
         match self {
             Policy::Check(check) => check.run(globals),
+            Policy::Eval(eval) => eval.run(globals),
             Policy::Publish(publish) => publish.run(globals),
             Policy::Activate(activate) => activate.run(globals),
         }
