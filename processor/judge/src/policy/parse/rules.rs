@@ -118,7 +118,9 @@ impl Parser<'_> {
             toml::Value::Table(table) => {
                 for (key, value) in table {
                     match (key.as_str(), value) {
-                        ("match", toml::Value::Array(all)) => self.strings(at, name, all, &mut words.patterns),
+                        ("match", toml::Value::Array(all)) => {
+                            self.strings(at, name, all, &mut words.patterns)
+                        }
                         ("fuzzy", toml::Value::Boolean(fuzzy)) => words.fuzzy = fuzzy,
                         ("lists", toml::Value::Array(all)) => {
                             let mut files = Vec::new();
@@ -132,12 +134,19 @@ impl Parser<'_> {
                         }
                         (other, _) => {
                             let hint = did_you_mean(other, &["match", "fuzzy", "lists"]);
-                            self.problems.at(at, format!("class `{name}`: unknown key `{other}`{hint}"));
+                            self.problems
+                                .at(at, format!("class `{name}`: unknown key `{other}`{hint}"));
                         }
                     }
                 }
             }
-            _ => self.problems.at(at, format!("class `{name}` is a list of words, or a table with `match`, `lists` and `fuzzy`")),
+            _ => {
+                let problem = format!(
+                    "class `{name}` is a list of words, or a table with `match`, `lists` and `fuzzy`"
+                );
+                self.problems.at(at, problem);
+                return words;
+            }
         }
         if words.patterns.is_empty() {
             self.problems.at(at, format!("class `{name}` has no words"));
