@@ -52,6 +52,10 @@ impl Marks {
         Marks(self.0 | other.0)
     }
 
+    pub fn without(self, other: Marks) -> Marks {
+        Marks(self.0 & !other.0)
+    }
+
     pub fn has(self, other: Marks) -> bool {
         self.0 & other.0 != 0
     }

@@ -5,8 +5,9 @@
 
 use daachorse::DoubleArrayAhoCorasick;
 
-/// Shorter words are words.
-pub(super) const SHORTEST: usize = 6;
+/// Shorter words are words; of letters that were written apart, a few are enough.
+pub(super) const SHORTEST: usize = 8;
+pub(super) const SHORTEST_SPACED: usize = 5;
 /// Longer ones are no sentence that anybody would read.
 const LONGEST: usize = 48;
 const PIECES: u32 = 10;
@@ -25,6 +26,8 @@ pub(super) struct Pieces {
 
 impl Glue {
     pub fn new(mut words: Vec<Box<[u8]>>) -> Result<Option<Glue>, String> {
+        // A single letter completes everything, but for those that are words.
+        words.retain(|word| word.len() > 1 || matches!(word.as_ref(), b"i" | b"a" | b"u"));
         words.sort_unstable();
         words.dedup();
         if words.is_empty() {
@@ -37,7 +40,7 @@ impl Glue {
     /// Whether `word` is two or more known words and nothing else; they are left in `pieces`.
     pub fn take_apart(&self, word: &[u8], pieces: &mut Pieces) -> bool {
         pieces.ranges.clear();
-        if !(SHORTEST..=LONGEST).contains(&word.len()) {
+        if word.len() > LONGEST {
             return false;
         }
         let best = &mut pieces.best;

@@ -259,7 +259,8 @@ impl Matcher {
         for view in views.used() {
             for word in &view.words {
                 let bytes = view.of(word);
-                if bytes.len() < glue::SHORTEST
+                if bytes.len() < glue::SHORTEST_SPACED
+                    || bytes.len() < glue::SHORTEST && !view.marks_of(word).has(Marks::SPACED)
                     || work.apart.iter().any(|(cell, _)| *cell == word.cell)
                     || self.words.get(bytes).is_some_and(|slot| slot.ordinary)
                     || !glue.take_apart(bytes, &mut pieces)

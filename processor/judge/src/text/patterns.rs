@@ -214,7 +214,12 @@ impl Patterns {
     fn spell(&mut self) {
         for (word, meaning) in std::mem::take(&mut self.fuzzy) {
             let word = String::from_utf8_lossy(&word);
-            for (variant, marks) in spelling::variants(&word) {
+            let reach = if matches!(meaning, Meaning::Class(_)) {
+                &spelling::IN_PHRASE
+            } else {
+                &spelling::ALONE
+            };
+            for (variant, marks) in spelling::variants(&word, reach) {
                 let bytes: Box<[u8]> = variant.into_bytes().into();
                 let taken = self
                     .words

@@ -9,8 +9,26 @@ use super::cells::Marks;
 pub(super) const SHORTEST: usize = 3;
 const LONGEST: usize = 24;
 
+/// How short a word may be to be known swapped, doubled or with a letter left out. In a phrase other words stand by it.
+pub(super) struct Reach {
+    swapped: usize,
+    doubled: usize,
+    shortened: usize,
+}
+
+pub(super) const ALONE: Reach = Reach {
+    swapped: 5,
+    doubled: 4,
+    shortened: 6,
+};
+pub(super) const IN_PHRASE: Reach = Reach {
+    swapped: 4,
+    doubled: 4,
+    shortened: 4,
+};
+
 /// The variants of a normalised word, each with what was done to it. May repeat itself.
-pub(super) fn variants(word: &str) -> Vec<(String, Marks)> {
+pub(super) fn variants(word: &str, reach: &Reach) -> Vec<(String, Marks)> {
     let letters: Vec<char> = word.chars().collect();
     let count = letters.len();
     if !(SHORTEST..=LONGEST).contains(&count) {
@@ -18,7 +36,7 @@ pub(super) fn variants(word: &str) -> Vec<(String, Marks)> {
     }
     let mut all = Vec::new();
     let mut add = |letters: Vec<char>, mark| all.push((String::from_iter(letters), mark));
-    if count > SHORTEST {
+    if count >= reach.swapped {
         for at in 0..count - 1 {
             if letters[at] != letters[at + 1] {
                 let mut swapped = letters.clone();
@@ -26,11 +44,15 @@ pub(super) fn variants(word: &str) -> Vec<(String, Marks)> {
                 add(swapped, Marks::MISSPELT);
             }
         }
+    }
+    if count >= reach.shortened {
         for at in 1..count - 1 {
             let mut short = letters.clone();
             short.remove(at);
             add(short, Marks::MISSPELT);
         }
+    }
+    if count >= reach.doubled {
         for at in 0..count {
             let mut doubled = letters.clone();
             doubled.insert(at, letters[at]);
@@ -56,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_word_is_known_swapped_shortened_doubled_and_starred() {
-        let all = variants("darn");
+        let all = variants("darn", &IN_PHRASE);
         let with = |mark: Marks| {
             let mut words: Vec<&str> = all
                 .iter()
@@ -78,7 +100,8 @@ mod tests {
             with(Marks::CENSORED),
             ["d**n", "d*rn", "da*n", "da**", "dar*"].sorted()
         );
-        assert!(variants("ab").is_empty());
+        assert!(variants("darn", &ALONE).iter().all(|(word, mark)| *mark == Marks::CENSORED || word.len() == 5));
+        assert!(variants("ab", &IN_PHRASE).is_empty());
         assert!(
             variants("ass")
                 .iter()
