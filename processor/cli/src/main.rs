@@ -6,6 +6,7 @@
 mod commands;
 mod failure;
 mod help;
+mod import;
 mod logging;
 mod options;
 mod output;

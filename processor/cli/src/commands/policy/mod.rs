@@ -2,6 +2,7 @@
 
 mod activate;
 mod check;
+mod import;
 mod publish;
 
 use std::path::Path;
@@ -12,9 +13,10 @@ use gavel_judge::{Document, Policy as CompiledPolicy, PolicyError};
 use crate::failure::Failure;
 use crate::options::Globals;
 
-/// Check a policy, publish it, put it in force
+/// Bring word lists into a policy, check it, publish it, put it in force
 #[derive(Subcommand)]
 pub enum Policy {
+    Import(import::Import),
     Check(check::Check),
     Publish(publish::Publish),
     Activate(activate::Activate),
@@ -23,6 +25,7 @@ pub enum Policy {
 impl Policy {
     pub fn run(self, globals: &Globals) -> Result<(), Failure> {
         match self {
+            Policy::Import(import) => import.run(globals),
             Policy::Check(check) => check.run(globals),
             Policy::Publish(publish) => publish.run(globals),
             Policy::Activate(activate) => activate.run(globals),
