@@ -212,12 +212,17 @@ fn keep_winners(drafts: &mut [Draft], notes: &mut Vec<Note>) -> usize {
             merged += usize::from(!stays);
             if pattern.is_undone {
                 let (written, text) = (shown(written), shown(&pattern.text));
-                let note = if stays {
-                    format!("{written} is written {text}, which finds both")
+                let how = if stays {
+                    format!("{written} is written {text}")
                 } else {
-                    format!("{written} is left out: {text} is there and finds it")
+                    format!("{written} is left out, for {text} is there")
                 };
-                notes.push(Note::new(&draft.entry.place, note));
+                let finds = if pattern.is_found {
+                    "which finds it too"
+                } else {
+                    "but in messages this disguise stays undetected"
+                };
+                notes.push(Note::new(&draft.entry.place, format!("{how}, {finds}")));
             }
             stays
         });
@@ -326,7 +331,7 @@ mod tests {
         assert!(
             all.notes[0]
                 .text
-                .contains("`d@rn` is left out: `darn` is there")
+                .contains("`d@rn` is left out, for `darn` is there")
         );
         assert!(all.notes[1].text.contains("`@heck` is written `aheck`"));
         assert_eq!(all.topics["rude"], 2);

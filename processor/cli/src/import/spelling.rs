@@ -10,6 +10,8 @@ pub struct Spelled {
     pub text: String,
     /// Whether signs were read as letters.
     pub is_undone: bool,
+    /// Whether the matcher undoes the same in messages, so that the term as it was written is found too.
+    pub is_found: bool,
 }
 
 /// Spells a pattern, or says why it cannot be.
@@ -24,10 +26,12 @@ pub fn spell(pattern: &str) -> Result<Spelled, String> {
     let (start, inner) = ends(lower.trim(), str::strip_prefix);
     let (end, inner) = ends(inner, str::strip_suffix);
     let mut words = Vec::new();
-    let mut is_undone = false;
+    let (mut is_undone, mut is_found) = (false, true);
     for word in inner.split_whitespace() {
-        let (word, undone) = spell_word(word)?;
+        let written = word;
+        let (word, undone) = spell_word(written)?;
         is_undone |= undone;
+        is_found &= !undone || matcher_undoes(written);
         if !word.is_empty() {
             words.push(word);
         }
@@ -38,6 +42,7 @@ pub fn spell(pattern: &str) -> Result<Spelled, String> {
     Ok(Spelled {
         text: format!("{start}{}{end}", words.join(" ")),
         is_undone,
+        is_found,
     })
 }
 
@@ -69,6 +74,14 @@ fn spell_word(word: &str) -> Result<(String, bool), String> {
         ));
     }
     Ok((word.chars().map(letter).collect(), true))
+}
+
+/// Whether a word in a message is read like this too. A sign at its end is punctuation there, and a word needs letters enough.
+fn matcher_undoes(word: &str) -> bool {
+    let letters = word.chars().filter(|ch| ch.is_alphabetic()).count();
+    let others = word.chars().filter(|ch| letter(*ch) != *ch).count();
+    let has_letters = letters > 0 && (letters >= others || letters >= 2 && 2 * letters >= others);
+    has_letters && word.ends_with(char::is_alphanumeric)
 }
 
 /// Signs that people write for letters and that are no part of a word to the matcher.
@@ -122,6 +135,13 @@ mod tests {
         }
         assert!(!spell("darn!").unwrap().is_undone);
         assert!(spell("d@rn").unwrap().is_undone);
+    }
+
+    #[test]
+    fn a_disguise_that_the_matcher_does_not_undo_is_known() {
+        let found = |pattern| spell(pattern).unwrap().is_found;
+        assert!(found("d@rn") && found("$h00t") && found("darn"));
+        assert!(!found("dra+") && !found("@55") && !found("dra+ it"));
     }
 
     #[test]
