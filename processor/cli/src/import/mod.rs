@@ -14,11 +14,14 @@ mod merge;
 mod plain;
 mod spelling;
 mod surge;
+mod topics;
+mod write;
 
 pub use accept::{is_accepted, quoted};
 pub use error::ImportError;
 pub use gather::{Choices, Gathered, gather};
 pub use ids::slug;
+pub use write::{allows, csv};
 
 use clap::ValueEnum;
 

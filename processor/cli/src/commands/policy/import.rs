@@ -116,11 +116,12 @@ impl Import {
             }
             self.failure(&error)
         })?;
-        let csv = self.csv(&gathered)?;
+        let language = self.language.as_deref().unwrap_or_default();
+        let csv = import::csv(&gathered.terms, language);
         let topics: Vec<&str> = gathered.topics.keys().map(String::as_str).collect();
         import::is_accepted(&csv, &topics)
             .map_err(|reason| self.failure(&ImportError::Refused(reason)))?;
-        let allows = allows(&gathered);
+        let allows = import::allows(&gathered.allows);
         if let Some(path) = self.allow_output.as_deref().filter(|_| !allows.is_empty()) {
             write_whole(path, &allows)?;
         }
@@ -200,37 +201,6 @@ impl Import {
         ))
     }
 
-    fn csv(&self, gathered: &Gathered) -> Result<String, Failure> {
-        let language = self.language.as_deref().unwrap_or_default();
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        let broken = |error: &dyn std::fmt::Display| Failure::broken(error.to_string(), "");
-        writer
-            .write_record([
-                "id",
-                "match",
-                "topic",
-                "risk",
-                "partial",
-                "exceptions",
-                "language",
-            ])
-            .map_err(|error| broken(&error))?;
-        for term in &gathered.terms {
-            let row = [
-                term.id.as_str(),
-                &term.patterns.join("|"),
-                &term.topic,
-                &term.risk.to_string(),
-                if term.partial { "true" } else { "" },
-                &term.exceptions.join("|"),
-                language,
-            ];
-            writer.write_record(row).map_err(|error| broken(&error))?;
-        }
-        let bytes = writer.into_inner().map_err(|error| broken(&error))?;
-        String::from_utf8(bytes).map_err(|error| broken(&error))
-    }
-
     /// What was done. It is the result if the terms went to a file, else it goes beside them.
     fn report(
         &self,
@@ -308,25 +278,6 @@ fn explain(notes: &[Note], kind: &str) {
         let line = format!("{kind} {}: {}: {}", index + 1, note.place, note.text);
         eprintln!("{}", printable(&line));
     }
-}
-
-/// What the list lets pass, as a policy says it.
-fn allows(gathered: &Gathered) -> String {
-    let mut toml = String::new();
-    for allow in &gathered.allows {
-        let patterns: Vec<String> = allow
-            .patterns
-            .iter()
-            .map(|pattern| import::quoted(pattern))
-            .collect();
-        toml.push_str(&format!(
-            "[[allow]]  # {}\nmatch = [{}]\nmax_risk = {}\n",
-            printable(&allow.place),
-            patterns.join(", "),
-            allow.max_risk
-        ));
-    }
-    toml
 }
 
 /// Writes beside the file and renames: readers see the old file or the new one.
