@@ -164,7 +164,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn spelling_twice_changes_nothing_and_never_panics(pattern in "\\PC{0,30}|[@$!|+*a5 (.]{0,12}") {
+        fn what_is_spelled_holds_no_sign_of_the_policy_language(pattern in "\\PC{0,30}|[@$!|+*a5 (.]{0,12}") {
             if let Ok(spelled) = spell(&pattern) {
                 prop_assert!(!spelled.text.contains('|'));
                 prop_assert!(!spelled.text.split(' ').any(|word| word.starts_with('@')));
