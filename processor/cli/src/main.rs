@@ -7,6 +7,7 @@ mod commands;
 mod eval;
 mod failure;
 mod help;
+mod import;
 mod logging;
 mod options;
 mod output;

@@ -100,7 +100,11 @@ mod tests {
             with(Marks::CENSORED),
             ["d**n", "d*rn", "da*n", "da**", "dar*"].sorted()
         );
-        assert!(variants("darn", &ALONE).iter().all(|(word, mark)| *mark == Marks::CENSORED || word.len() == 5));
+        assert!(
+            variants("darn", &ALONE)
+                .iter()
+                .all(|(word, mark)| *mark == Marks::CENSORED || word.len() == 5)
+        );
         assert!(variants("ab", &IN_PHRASE).is_empty());
         assert!(
             variants("ass")

@@ -135,7 +135,9 @@ impl View {
     fn word(&mut self, cells: &[Cell], position: u32, joins: bool) {
         let from = self.text.len() as u32;
         // A word of another script is no disguise because some of its letters look like Latin ones.
-        let foreign = cells.iter().any(|cell| cell.is_letter() && !cell.ch.is_ascii());
+        let foreign = cells
+            .iter()
+            .any(|cell| cell.is_letter() && !cell.ch.is_ascii());
         for cell in cells {
             let marks = if foreign {
                 cell.marks.without(Marks::CONFUSABLE)
@@ -179,7 +181,8 @@ impl View {
     /// What was undone in the last letter of a word.
     pub fn marks_of(&self, word: &Word) -> Marks {
         let last = (word.to as usize).checked_sub(1);
-        last.and_then(|last| self.origin.get(last)).map_or(Marks::NONE, |origin| origin.marks)
+        last.and_then(|last| self.origin.get(last))
+            .map_or(Marks::NONE, |origin| origin.marks)
     }
 
     pub fn of(&self, word: &Word) -> &[u8] {

@@ -3,6 +3,7 @@
 mod activate;
 mod check;
 mod eval;
+mod import;
 mod publish;
 
 use std::path::Path;
@@ -14,8 +15,10 @@ use crate::failure::Failure;
 use crate::options::Globals;
 
 /// Check a policy, measure it, publish it, put it in force
+/// Bring word lists into a policy, check it, publish it, put it in force
 #[derive(Subcommand)]
 pub enum Policy {
+    Import(import::Import),
     Check(check::Check),
     Eval(Box<eval::Eval>),
     Publish(publish::Publish),
@@ -25,6 +28,7 @@ pub enum Policy {
 impl Policy {
     pub fn run(self, globals: &Globals) -> Result<(), Failure> {
         match self {
+            Policy::Import(import) => import.run(globals),
             Policy::Check(check) => check.run(globals),
             Policy::Eval(eval) => eval.run(globals),
             Policy::Publish(publish) => publish.run(globals),
