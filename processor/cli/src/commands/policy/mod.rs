@@ -14,8 +14,7 @@ use gavel_judge::{Document, Policy as CompiledPolicy, PolicyError};
 use crate::failure::Failure;
 use crate::options::Globals;
 
-/// Check a policy, measure it, publish it, put it in force
-/// Bring word lists into a policy, check it, publish it, put it in force
+/// Bring word lists into a policy, check it, measure it, publish it, put it in force
 #[derive(Subcommand)]
 pub enum Policy {
     Import(import::Import),
