@@ -143,15 +143,35 @@ impl Link {
         if self.within(domains) {
             return false;
         }
-        let labels: Vec<String> = self.host.split(['.', '-']).map(plain).collect();
-        let whole: Vec<String> = self.host.split('.').map(plain).collect();
+        let own = registered(&self.host);
         domains.iter().any(|domain| {
             let name = domain.split('.').next().unwrap_or_default();
-            let resembles = |label: &String| {
-                label == name || name.len() >= 5 && strsim::damerau_levenshtein(label, name) == 1
+            let near = |label: &str| {
+                let plain = plain(label);
+                plain == name || name.len() >= 5 && strsim::damerau_levenshtein(&plain, name) == 1
             };
-            labels.iter().chain(&whole).any(resembles)
+            let whole = self.host.split('.');
+            // The name itself below another top level domain is mostly the same firm: "paypal.de".
+            whole
+                .clone()
+                .chain(whole.flat_map(|label| label.split('-')))
+                .any(|label| near(label) && !(label == name && own == name))
         })
+    }
+}
+
+/// The label that somebody registered: `example` of `www.example.co.uk`.
+fn registered(host: &str) -> &str {
+    let mut labels = host.rsplit('.');
+    let (top, second) = (
+        labels.next().unwrap_or_default(),
+        labels.next().unwrap_or_default(),
+    );
+    let shared = top.len() == 2 && matches!(second, "co" | "com" | "org" | "net" | "ac" | "gov");
+    if shared {
+        labels.next().unwrap_or(second)
+    } else {
+        second
     }
 }
 
@@ -288,6 +308,8 @@ mod tests {
         }
         for text in [
             "https://www.paypal.com/x",
+            "https://paypal.de/x",
+            "www.paypal.co.uk",
             "paypal.com",
             "example.com",
             "https://steampowered.com",
