@@ -492,10 +492,12 @@ impl Scratch {
                 .map(|(step, _)| step)
                 .collect();
             let last = compiled.named.len() as u64 - 1;
-            // From the last step back: one message takes one step of an order.
-            return taken.into_iter().rev().fold(false, |fired, step| {
-                self.context.step(window, now, step) && step == last || fired
-            });
+            // From the last step back: one message takes one step of an order. All are taken, whether or not the last fires.
+            let mut fired = false;
+            for step in taken.into_iter().rev() {
+                fired |= self.context.step(window, now, step) && step == last;
+            }
+            return fired;
         }
         if !compiled.named.is_empty() && !compiled.named.iter().any(speaks) {
             return false;

@@ -160,4 +160,4 @@ macro_rules! expression {
             std::sync::LazyLock::new(|| regex::Regex::new($text).ok());
     };
 }
-pub(self) use expression;
+use expression;
