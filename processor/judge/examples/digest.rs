@@ -30,7 +30,7 @@ fn main() {
     let everything = corpus::everything(&corpus);
     let plainly = everything.replace(
         "join_messages = { last = 4, within = \"1m\" }",
-        "leet = \"none\", max_repeat = 0, join_spaced = false",
+        "leet = \"off\", max_repeat = 0, join_spaced = false",
     );
     // Nothing is left out of a verdict for want of room, and the strikes do not mute.
     let gently = everything

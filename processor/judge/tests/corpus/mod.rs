@@ -403,7 +403,7 @@ at = [ { gte = 2.0, trust = "untrusted" }, { gte = 50.0, action = "mute", for = 
     text
 }
 
-/// 200 phrases over 30 classes, four steps each, of words that most messages have.
+/// 200 phrases over 30 classes of words that most messages have; most have four steps, some two.
 pub fn phrases(corpus: &Corpus) -> String {
     let mut dice = Dice(11);
     let mut text = String::from(HEAD);
@@ -418,10 +418,13 @@ pub fn phrases(corpus: &Corpus) -> String {
     }
     for phrase in 0..200 {
         let mut class = || dice.below(30);
-        let (a, b, c, d) = (class(), class(), class(), class());
+        let mut pattern = format!("@c{} (0..3) @c{}", class(), class());
+        if phrase % 10 > 0 {
+            let _ = write!(pattern, " (0..2) @c{} (0..3) @c{}", class(), class());
+        }
         let _ = write!(
             text,
-            "[[term]]\nid = \"p{phrase:03}\"\nmatch = [\"@c{a} (0..3) @c{b} (0..2) @c{c} (0..3) @c{d}\"]\ntopic = \"vulgar\"\nrisk = 3\n"
+            "[[term]]\nid = \"p{phrase:03}\"\nmatch = [\"{pattern}\"]\ntopic = \"vulgar\"\nrisk = 3\n"
         );
     }
     text
