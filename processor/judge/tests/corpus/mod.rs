@@ -139,51 +139,52 @@ impl Corpus {
         &self.vocabulary[from + dice.below(to - from)]
     }
 
-    /// About 80 bytes of chat: three messages of a hundred in disguise, two with a term.
+    /// About 80 bytes of chat. Of a hundred messages two hold a term, three a word in disguise, three one in capitals, eight a number, five
+    /// a stretched word or a picture, ten an exclamation mark.
     pub fn message(&self, dice: &mut Dice) -> String {
         let length = 50 + dice.below(61);
         let mut text = String::with_capacity(length + 16);
-        let term_at = if dice.percent(2) {
-            dice.below(length)
-        } else {
-            usize::MAX
-        };
-        let mut said = false;
+        let place = |dice: &mut Dice, percent| dice.percent(percent).then(|| dice.below(length));
+        let (mut term, mut disguised, mut shouted) =
+            (place(dice, 2), place(dice, 3), place(dice, 3));
+        let (mut number, mut other) = (place(dice, 8), place(dice, 5));
+        let mut first = true;
         while text.len() < length {
             if !text.is_empty() {
-                text.push_str(match dice.below(40) {
+                let mark = match dice.below(40) {
                     0 => ". ",
                     1 | 2 => ", ",
-                    3 => "! ",
-                    4 => "... ",
+                    3 => "... ",
                     _ => " ",
-                });
-            }
-            if !said && text.len() >= term_at {
-                text.push_str(self.term(dice));
-                said = true;
-                continue;
+                };
+                text.push_str(mark);
+                first = mark == ". ";
             }
             let word = self.word(dice);
-            match dice.below(100) {
-                0 => text.push_str(&word.to_uppercase()),
-                1 => text.push_str(&leet(word)),
-                2..=5 => {
-                    let mut letters = word.chars();
-                    text.extend(letters.next().map(|first| first.to_ascii_uppercase()));
-                    text.push_str(letters.as_str());
-                }
-                6 => {
-                    let _ = write!(text, "{}", dice.below(2_000));
-                }
-                7 => {
-                    text.push_str(dice.of(&["😀", "lmaooooo", "<3", ":)", "it's", "don't", "nooo"]))
-                }
-                _ => text.push_str(word),
+            let here = |place: &mut Option<usize>| place.take_if(|at| *at <= text.len()).is_some();
+            if here(&mut term) {
+                text.push_str(self.term(dice));
+            } else if here(&mut disguised) {
+                text.push_str(&leet(word));
+            } else if here(&mut shouted) {
+                text.push_str(&word.to_uppercase());
+            } else if here(&mut number) {
+                let _ = write!(text, "{}", dice.below(2_000));
+            } else if here(&mut other) {
+                text.push_str(dice.of(&[
+                    "😀", "lmaooooo", "<3", ":)", "nooo", "🔥🔥", "c'est", "naïve",
+                ]));
+            } else if first && dice.percent(50) {
+                let mut letters = word.chars();
+                text.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+                text.push_str(letters.as_str());
+            } else {
+                text.push_str(word);
             }
+            first = false;
         }
         if dice.percent(30) {
-            text.push_str(dice.of(&["!", "?", "...", "!!", "?!"]));
+            text.push_str(dice.of(&["!", "?", "...", "?", "!!", "."]));
         }
         text
     }
