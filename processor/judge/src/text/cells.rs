@@ -152,6 +152,10 @@ impl Cells {
     /// Takes `text` apart in the order of its bytes; whether it holds an override that displays it in another order.
     pub fn read(&mut self, text: &str) -> bool {
         self.clear();
+        if text.is_ascii() {
+            self.read_ascii(text.as_bytes());
+            return false;
+        }
         let mut overridden = false;
         for (at, ch) in text.char_indices() {
             overridden |= matches!(ch, '\u{202d}' | '\u{202e}');
@@ -190,6 +194,29 @@ impl Cells {
     fn clear(&mut self) {
         self.cells.clear();
         (self.long_runs, self.signs, self.pending) = (false, false, Marks::NONE);
+    }
+
+    /// What `read_char` comes to where every byte is a character and none has anything to undo, as in most messages: several times faster.
+    fn read_ascii(&mut self, text: &[u8]) {
+        self.cells.extend((0u32..).zip(text).map(|(at, byte)| {
+            let (ch, kind) = letters::ascii_byte(*byte);
+            Cell {
+                ch,
+                kind,
+                marks: Marks::NONE,
+                start: at,
+                end: at + 1,
+                index: at,
+            }
+        }));
+        self.signs = text
+            .iter()
+            .any(|byte| byte.is_ascii_digit() || letters::is_sign(char::from(*byte)));
+        self.long_runs = text.windows(3).any(|three| {
+            three[0].is_ascii_alphabetic()
+                && three[0].eq_ignore_ascii_case(&three[1])
+                && three[0].eq_ignore_ascii_case(&three[2])
+        });
     }
 
     fn read_char(&mut self, ch: char, start: u32, end: u32, marks: Marks) {
@@ -422,6 +449,38 @@ mod tests {
                 let (start, end) = (cell.start as usize, cell.end as usize);
                 assert!(start < end && text.is_char_boundary(start) && text.is_char_boundary(end));
             }
+        }
+    }
+
+    #[test]
+    fn ascii_is_read_as_it_is_among_other_characters() {
+        let (mut alone, mut beside) = (Cells::default(), Cells::default());
+        for text in [
+            "",
+            "a",
+            "Kung Fu",
+            "nOoO way",
+            "n0 way",
+            "a!",
+            "a*",
+            "#",
+            "aa a",
+            "111",
+            "....",
+            "a\0\u{7f}\nb",
+            "zZz",
+            "~@[`{",
+        ] {
+            alone.read(text);
+            beside.read(&format!("{text}\u{3002}"));
+            let sign = beside.cells.pop();
+            assert_eq!(sign.map(|cell| cell.kind), Some(Kind::Other));
+            assert_eq!(alone.cells, beside.cells, "{text}");
+            assert_eq!(
+                (alone.signs, alone.long_runs),
+                (beside.signs, beside.long_runs),
+                "{text}"
+            );
         }
     }
 

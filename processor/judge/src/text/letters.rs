@@ -4,17 +4,19 @@ use super::cells::Kind;
 
 /// An ASCII character in lower case and what it is; None for all others.
 pub(crate) fn ascii(ch: char) -> Option<(char, Kind)> {
-    if !ch.is_ascii() {
-        return None;
-    }
-    let kind = if ch.is_ascii_alphabetic() {
+    u8::try_from(ch).ok().filter(u8::is_ascii).map(ascii_byte)
+}
+
+/// The same of a byte that is one.
+pub(crate) fn ascii_byte(byte: u8) -> (char, Kind) {
+    let kind = if byte.is_ascii_alphabetic() {
         Kind::Letter
-    } else if ch.is_ascii_digit() {
+    } else if byte.is_ascii_digit() {
         Kind::Digit
     } else {
         Kind::Other
     };
-    Some((ch.to_ascii_lowercase(), kind))
+    (char::from(byte.to_ascii_lowercase()), kind)
 }
 
 /// What a character is that is not ASCII.

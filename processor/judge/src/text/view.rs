@@ -77,6 +77,8 @@ pub(crate) struct View {
     pub text: Vec<u8>,
     origin: Vec<Origin>,
     pub words: Vec<Word>,
+    /// Words of one letter.
+    singles: usize,
 }
 
 impl View {
@@ -84,6 +86,7 @@ impl View {
         self.text.clear();
         self.origin.clear();
         self.words.clear();
+        self.singles = 0;
         self.space();
     }
 
@@ -126,6 +129,7 @@ impl View {
             if ended && !self.words.is_empty() {
                 position += SENTENCE;
             }
+            self.singles += usize::from(run == 1 && cell.is_letter());
             self.word(&cells[at..at + run], position, glue && separators <= 1);
             position += 1;
             (separators, glue, ended) = (0, true, false);
@@ -245,7 +249,8 @@ impl Views {
                 self.others[CENSORED].fill(&self.other);
             }
         }
-        if undo.spaced {
+        // Three at least are joined, two of them letters; the third may be a digit or a sign.
+        if undo.spaced && self.plain.singles >= if cells.signs { 2 } else { 3 } {
             let decoded: &[Cell] = if self.used[LEET] {
                 &self.decoded
             } else {
