@@ -139,12 +139,13 @@ impl Link {
     }
 
     /// The host is none of `domains`, but somebody who reads quickly may take it for one.
-    pub(super) fn resembles(&self, domains: &[String]) -> bool {
+    pub(super) fn resembles(&self, domains: &[String], cells: &mut Cells) -> bool {
         if self.within(domains) {
             return false;
         }
-        let labels: Vec<String> = self.host.split(['.', '-']).map(plain).collect();
-        let whole: Vec<String> = self.host.split('.').map(plain).collect();
+        let mut plain = |label| plain(label, cells);
+        let labels: Vec<String> = self.host.split(['.', '-']).map(&mut plain).collect();
+        let whole: Vec<String> = self.host.split('.').map(&mut plain).collect();
         domains.iter().any(|domain| {
             let name = domain.split('.').next().unwrap_or_default();
             let resembles = |label: &String| {
@@ -161,8 +162,7 @@ fn below(host: &str, domain: &str) -> bool {
 }
 
 /// A label of a host as it looks: look-alikes and digits read as letters, `rn` as `m`, `vv` as `w`.
-fn plain(label: &str) -> String {
-    let mut cells = Cells::default();
+fn plain(label: &str, cells: &mut Cells) -> String {
     cells.read(label);
     let letter = |ch: char| {
         if ch == '1' {
@@ -274,7 +274,10 @@ mod tests {
         let resembles = |text: &str| {
             let mut links = Vec::new();
             find(text, &mut links);
-            links.iter().any(|link| link.resembles(&domains))
+            let mut cells = Cells::default();
+            links
+                .iter()
+                .any(|link| link.resembles(&domains, &mut cells))
         };
         for text in [
             "paypa1.com",
