@@ -114,12 +114,13 @@ enum Fold {
     /// It stands upon the letter before.
     Stacked,
     Cells(usize, [Folded; 4]),
-    /// More than fit: worked out each time.
+    /// More than fit.
     Long,
 }
 
 const NO_CELL: Folded = (' ', Kind::Other, Marks::NONE);
 const MEMO: usize = 1_024;
+const LONG_MEMO: usize = 64;
 
 /// The cells of one text. Kept between texts for its memory.
 #[derive(Debug)]
@@ -132,7 +133,8 @@ pub(crate) struct Cells {
     pending: Marks,
     /// The last characters that were folded, by their number.
     memo: Box<[(char, Fold)]>,
-    long: Vec<Folded>,
+    /// The same of those that come to more than fit.
+    long: Box<[(char, Vec<Folded>)]>,
 }
 
 impl Default for Cells {
@@ -143,7 +145,7 @@ impl Default for Cells {
             signs: false,
             pending: Marks::NONE,
             memo: vec![('\0', Fold::Invisible); MEMO].into_boxed_slice(),
-            long: Vec::new(),
+            long: vec![('\0', Vec::new()); LONG_MEMO].into_boxed_slice(),
         }
     }
 }
@@ -209,13 +211,13 @@ impl Cells {
                 index: at,
             }
         }));
-        self.signs = text
-            .iter()
-            .any(|byte| byte.is_ascii_digit() || letters::is_sign(char::from(*byte)));
-        self.long_runs = text.windows(3).any(|three| {
-            three[0].is_ascii_alphabetic()
-                && three[0].eq_ignore_ascii_case(&three[1])
-                && three[0].eq_ignore_ascii_case(&three[2])
+        // No early end: a loop without one is faster than the branch it saves.
+        self.signs = text.iter().fold(false, |signs, byte| {
+            signs | letters::SIGNS[usize::from(byte & 0x7f)]
+        });
+        self.long_runs = text.windows(3).fold(false, |runs, three| {
+            let [one, two, three] = [three[0] | 0x20, three[1] | 0x20, three[2] | 0x20];
+            runs | (one == two && two == three && one.is_ascii_lowercase())
         });
     }
 
@@ -245,13 +247,17 @@ impl Cells {
                 }
             }
             Fold::Long => {
-                let mut long = std::mem::take(&mut self.long);
-                long.clear();
-                expand(ch, &mut long);
-                for (ch, kind, more) in &long {
+                let slot = ch as usize % LONG_MEMO;
+                let mut long = std::mem::take(&mut self.long[slot]);
+                if long.0 != ch {
+                    long.0 = ch;
+                    long.1.clear();
+                    expand(ch, &mut long.1);
+                }
+                for (ch, kind, more) in &long.1 {
                     self.push((*ch, *kind, more.with(marks)), start, end);
                 }
-                self.long = long;
+                self.long[slot] = long;
             }
         }
     }

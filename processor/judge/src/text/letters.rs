@@ -79,12 +79,23 @@ pub(crate) fn hides_letter(ch: char) -> bool {
 }
 
 /// A sign that is used for a letter, or hides one.
-pub(crate) fn is_sign(ch: char) -> bool {
+pub(crate) const fn is_sign(ch: char) -> bool {
     leet(ch).is_some() || matches!(ch, '*' | '#')
 }
 
+/// By ASCII character: a digit, or a sign that is used for a letter or hides one.
+pub(crate) const SIGNS: [bool; 128] = {
+    let mut signs = [false; 128];
+    let mut byte = 0u8;
+    while byte < 128 {
+        signs[byte as usize] = byte.is_ascii_digit() || is_sign(byte as char);
+        byte += 1;
+    }
+    signs
+};
+
 /// The letter that a digit or sign is used for.
-pub(crate) fn leet(ch: char) -> Option<char> {
+pub(crate) const fn leet(ch: char) -> Option<char> {
     Some(match ch {
         '0' => 'o',
         '1' | '!' | '|' => 'i',

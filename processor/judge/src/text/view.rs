@@ -33,17 +33,6 @@ struct Origin {
     marks: Marks,
 }
 
-impl Origin {
-    fn of(cell: &Cell) -> Origin {
-        Origin {
-            start: cell.start,
-            end: cell.end,
-            index: cell.index,
-            marks: cell.marks,
-        }
-    }
-}
-
 /// A word of a view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Word {
@@ -96,11 +85,21 @@ impl View {
     }
 
     fn push(&mut self, cell: &Cell) {
-        let mut buffer = [0u8; 4];
-        let bytes = cell.ch.encode_utf8(&mut buffer).as_bytes();
-        self.text.extend_from_slice(bytes);
-        let origin = Origin::of(cell);
-        self.origin.extend(std::iter::repeat_n(origin, bytes.len()));
+        let origin = Origin {
+            start: cell.start,
+            end: cell.end,
+            index: cell.index,
+            marks: cell.marks,
+        };
+        if cell.ch.is_ascii() {
+            self.text.push(cell.ch as u8);
+            self.origin.push(origin);
+        } else {
+            let mut buffer = [0u8; 4];
+            let bytes = cell.ch.encode_utf8(&mut buffer).as_bytes();
+            self.text.extend_from_slice(bytes);
+            self.origin.extend(std::iter::repeat_n(origin, bytes.len()));
+        }
     }
 
     /// Words are runs of word cells, and pictures.
@@ -118,41 +117,32 @@ impl View {
                 at += 1;
                 continue;
             }
-            let run = if cell.kind == Kind::Emoji {
-                1
-            } else {
-                cells[at..]
-                    .iter()
-                    .take_while(|cell| cell.is_word() || cell.kind == Kind::Hidden)
-                    .count()
-            };
             if ended && !self.words.is_empty() {
                 position += SENTENCE;
             }
-            self.singles += usize::from(run == 1 && cell.is_letter());
-            self.word(&cells[at..at + run], position, glue && separators <= 1);
+            let (from, first) = (self.text.len() as u32, at);
+            self.push(cell);
+            at += 1;
+            if cell.kind != Kind::Emoji {
+                while let Some(cell) = cells.get(at)
+                    && (cell.is_word() || cell.kind == Kind::Hidden)
+                {
+                    self.push(cell);
+                    at += 1;
+                }
+            }
+            self.singles += usize::from(at - first == 1 && cell.is_letter());
+            self.words.push(Word {
+                from,
+                to: self.text.len() as u32,
+                cell: cell.index,
+                position,
+                joins: glue && separators <= 1,
+            });
+            self.space();
             position += 1;
             (separators, glue, ended) = (0, true, false);
-            at += run;
         }
-    }
-
-    fn word(&mut self, cells: &[Cell], position: u32, joins: bool) {
-        let from = self.text.len() as u32;
-        if cells.iter().all(|cell| cell.ch.is_ascii()) {
-            self.text.extend(cells.iter().map(|cell| cell.ch as u8));
-            self.origin.extend(cells.iter().map(Origin::of));
-        } else {
-            cells.iter().for_each(|cell| self.push(cell));
-        }
-        self.words.push(Word {
-            from,
-            to: self.text.len() as u32,
-            cell: cells.first().map_or(0, |cell| cell.index),
-            position,
-            joins,
-        });
-        self.space();
     }
 
     /// Where the bytes `from..to` of this view stand in the original, and what was undone in them.
