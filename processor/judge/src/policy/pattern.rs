@@ -1,9 +1,11 @@
 //! Patterns: what may stand in `match`, `exceptions`, an allow or a guard.
 //!
-//!     darn            a whole word              kung fu         words one after another
-//!     darn*  *head    prefix, suffix            @insult         any word of a class
-//!     @hate (0..3) @group                       at most three words between
-//!     ^ ez $                                    nothing before, nothing after
+//! ```text
+//! darn            a whole word              kung fu         words one after another
+//! darn*  *head    prefix, suffix            @insult         any word of a class
+//! @hate (0..3) @group                       at most three words between
+//! ^ ez $                                    nothing before, nothing after
+//! ```
 
 /// Most elements of a phrase.
 const ELEMENTS: usize = 10;

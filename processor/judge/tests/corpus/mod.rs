@@ -86,15 +86,19 @@ const FIRST_TERMS: usize = 1_000;
 
 impl Corpus {
     pub fn new(terms: usize) -> Corpus {
+        Corpus::sized(VOCABULARY, terms)
+    }
+
+    pub fn sized(words: usize, terms: usize) -> Corpus {
         let mut dice = Dice(1);
         let mut known: BTreeSet<String> = BTreeSet::new();
-        let mut vocabulary: Vec<String> = Vec::with_capacity(VOCABULARY);
+        let mut vocabulary: Vec<String> = Vec::with_capacity(words);
         for word in COMMON.split_whitespace() {
             if known.insert(word.to_owned()) {
                 vocabulary.push(word.to_owned());
             }
         }
-        while vocabulary.len() < VOCABULARY {
+        while vocabulary.len() < words {
             let word = coin(&mut dice);
             if known.insert(word.clone()) {
                 vocabulary.push(word);
