@@ -441,21 +441,24 @@ impl Scratch {
                     *index == term && matches!(detector, Detector::Url { .. })
                 })
             };
-            for link in &self.detected.links {
-                if link.within(&urls.allow) {
-                    self.found
-                        .hits
-                        .retain(|hit| hit.span != link.span || !plain_url(hit.term));
-                } else {
-                    self.found.hits.push(Hit {
-                        span: link.span,
-                        term: policy.link_rule,
-                        marks: Marks::NONE,
-                        cells: (0, 0),
-                        risk: 0,
-                    });
-                }
-            }
+            let links = &self.detected.links;
+            let allowed = |span: Span| {
+                let at = links.partition_point(|link| link.span < span);
+                links
+                    .get(at)
+                    .is_some_and(|link| link.span == span && link.within(&urls.allow))
+            };
+            self.found
+                .hits
+                .retain(|hit| !plain_url(hit.term) || !allowed(hit.span));
+            let others = links.iter().filter(|link| !link.within(&urls.allow));
+            self.found.hits.extend(others.map(|link| Hit {
+                span: link.span,
+                term: policy.link_rule,
+                marks: Marks::NONE,
+                cells: (0, 0),
+                risk: 0,
+            }));
         }
     }
 
@@ -492,10 +495,12 @@ impl Scratch {
                 .map(|(step, _)| step)
                 .collect();
             let last = compiled.named.len() as u64 - 1;
-            // From the last step back: one message takes one step of an order.
-            return taken.into_iter().rev().fold(false, |fired, step| {
-                self.context.step(window, now, step) && step == last || fired
-            });
+            // From the last step back: one message takes one step of an order. All are taken, whether or not the last fires.
+            let mut fired = false;
+            for step in taken.into_iter().rev() {
+                fired |= self.context.step(window, now, step) && step == last;
+            }
+            return fired;
         }
         if !compiled.named.is_empty() && !compiled.named.iter().any(speaks) {
             return false;

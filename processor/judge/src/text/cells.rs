@@ -118,12 +118,13 @@ enum Fold {
     /// It stands upon the letter before.
     Stacked,
     Cells(usize, [Folded; 4]),
-    /// More than fit: worked out each time.
+    /// More than fit.
     Long,
 }
 
 const NO_CELL: Folded = (' ', Kind::Other, Marks::NONE);
 const MEMO: usize = 1_024;
+const LONG_MEMO: usize = 64;
 
 /// The cells of one text. Kept between texts for its memory.
 #[derive(Debug)]
@@ -136,7 +137,8 @@ pub(crate) struct Cells {
     pending: Marks,
     /// The last characters that were folded, by their number.
     memo: Box<[(char, Fold)]>,
-    long: Vec<Folded>,
+    /// The same of those that come to more than fit.
+    long: Box<[(char, Vec<Folded>)]>,
 }
 
 impl Default for Cells {
@@ -147,7 +149,7 @@ impl Default for Cells {
             signs: false,
             pending: Marks::NONE,
             memo: vec![('\0', Fold::Invisible); MEMO].into_boxed_slice(),
-            long: Vec::new(),
+            long: vec![('\0', Vec::new()); LONG_MEMO].into_boxed_slice(),
         }
     }
 }
@@ -156,6 +158,10 @@ impl Cells {
     /// Takes `text` apart in the order of its bytes; whether it holds an override that displays it in another order.
     pub fn read(&mut self, text: &str) -> bool {
         self.clear();
+        if text.is_ascii() {
+            self.read_ascii(text.as_bytes());
+            return false;
+        }
         let mut overridden = false;
         for (at, ch) in text.char_indices() {
             overridden |= matches!(ch, '\u{202d}' | '\u{202e}');
@@ -196,6 +202,29 @@ impl Cells {
         (self.long_runs, self.signs, self.pending) = (false, false, Marks::NONE);
     }
 
+    /// What `read_char` comes to where every byte is a character and none has anything to undo, as in most messages: several times faster.
+    fn read_ascii(&mut self, text: &[u8]) {
+        self.cells.extend((0u32..).zip(text).map(|(at, byte)| {
+            let (ch, kind) = letters::ascii_byte(*byte);
+            Cell {
+                ch,
+                kind,
+                marks: Marks::NONE,
+                start: at,
+                end: at + 1,
+                index: at,
+            }
+        }));
+        // No early end: a loop without one is faster than the branch it saves.
+        self.signs = text.iter().fold(false, |signs, byte| {
+            signs | letters::SIGNS[usize::from(byte & 0x7f)]
+        });
+        self.long_runs = text.windows(3).fold(false, |runs, three| {
+            let [one, two, three] = [three[0] | 0x20, three[1] | 0x20, three[2] | 0x20];
+            runs | (one == two && two == three && one.is_ascii_lowercase())
+        });
+    }
+
     fn read_char(&mut self, ch: char, start: u32, end: u32, marks: Marks) {
         if let Some((lower, kind)) = letters::ascii(ch) {
             self.push((lower, kind, marks), start, end);
@@ -222,13 +251,17 @@ impl Cells {
                 }
             }
             Fold::Long => {
-                let mut long = std::mem::take(&mut self.long);
-                long.clear();
-                expand(ch, &mut long);
-                for (ch, kind, more) in &long {
+                let slot = ch as usize % LONG_MEMO;
+                let mut long = std::mem::take(&mut self.long[slot]);
+                if long.0 != ch {
+                    long.0 = ch;
+                    long.1.clear();
+                    expand(ch, &mut long.1);
+                }
+                for (ch, kind, more) in &long.1 {
                     self.push((*ch, *kind, more.with(marks)), start, end);
                 }
-                self.long = long;
+                self.long[slot] = long;
             }
         }
     }
@@ -426,6 +459,38 @@ mod tests {
                 let (start, end) = (cell.start as usize, cell.end as usize);
                 assert!(start < end && text.is_char_boundary(start) && text.is_char_boundary(end));
             }
+        }
+    }
+
+    #[test]
+    fn ascii_is_read_as_it_is_among_other_characters() {
+        let (mut alone, mut beside) = (Cells::default(), Cells::default());
+        for text in [
+            "",
+            "a",
+            "Kung Fu",
+            "nOoO way",
+            "n0 way",
+            "a!",
+            "a*",
+            "#",
+            "aa a",
+            "111",
+            "....",
+            "a\0\u{7f}\nb",
+            "zZz",
+            "~@[`{",
+        ] {
+            alone.read(text);
+            beside.read(&format!("{text}\u{3002}"));
+            let sign = beside.cells.pop();
+            assert_eq!(sign.map(|cell| cell.kind), Some(Kind::Other));
+            assert_eq!(alone.cells, beside.cells, "{text}");
+            assert_eq!(
+                (alone.signs, alone.long_runs),
+                (beside.signs, beside.long_runs),
+                "{text}"
+            );
         }
     }
 

@@ -4,17 +4,19 @@ use super::cells::Kind;
 
 /// An ASCII character in lower case and what it is; None for all others.
 pub(crate) fn ascii(ch: char) -> Option<(char, Kind)> {
-    if !ch.is_ascii() {
-        return None;
-    }
-    let kind = if ch.is_ascii_alphabetic() {
+    u8::try_from(ch).ok().filter(u8::is_ascii).map(ascii_byte)
+}
+
+/// The same of a byte that is one.
+pub(crate) fn ascii_byte(byte: u8) -> (char, Kind) {
+    let kind = if byte.is_ascii_alphabetic() {
         Kind::Letter
-    } else if ch.is_ascii_digit() {
+    } else if byte.is_ascii_digit() {
         Kind::Digit
     } else {
         Kind::Other
     };
-    Some((ch.to_ascii_lowercase(), kind))
+    (char::from(byte.to_ascii_lowercase()), kind)
 }
 
 /// What a character is that is not ASCII.
@@ -77,12 +79,23 @@ pub(crate) fn hides_letter(ch: char) -> bool {
 }
 
 /// A sign that is used for a letter, or hides one.
-pub(crate) fn is_sign(ch: char) -> bool {
+pub(crate) const fn is_sign(ch: char) -> bool {
     leet(ch).is_some() || matches!(ch, '*' | '#')
 }
 
+/// By ASCII character: a digit, or a sign that is used for a letter or hides one.
+pub(crate) const SIGNS: [bool; 128] = {
+    let mut signs = [false; 128];
+    let mut byte = 0u8;
+    while byte < 128 {
+        signs[byte as usize] = byte.is_ascii_digit() || is_sign(byte as char);
+        byte += 1;
+    }
+    signs
+};
+
 /// The letter that a digit or sign is used for.
-pub(crate) fn leet(ch: char) -> Option<char> {
+pub(crate) const fn leet(ch: char) -> Option<char> {
     Some(match ch {
         '0' => 'o',
         '1' | '!' | '|' => 'i',

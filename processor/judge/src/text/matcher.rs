@@ -102,8 +102,12 @@ pub(crate) struct Work {
     guards: Vec<GuardHit>,
     phrases: PhraseScratch,
     pieces: Pieces,
-    /// Words that were taken apart: first cell, and how many positions they take more than one.
+    /// Words that were taken apart, in order: first cell, and how many positions they take more than one.
     apart: Vec<(u32, u32)>,
+    /// The same as positions of words, and how many more the words up to there take.
+    shifts: Vec<(u32, u32)>,
+    /// Where guards stand, in order: guard, whether before, position.
+    posts: Vec<(u16, bool, u32)>,
     joined: Vec<u8>,
     ordinary: Vec<bool>,
     quotes: Vec<(u32, u32)>,
@@ -154,6 +158,7 @@ impl Matcher {
         work.classes.clear();
         work.guards.clear();
         work.apart.clear();
+        work.shifts.clear();
         let before = found.hits.len();
         for view in views.used() {
             for word in &view.words {
@@ -257,11 +262,15 @@ impl Matcher {
     fn look_glued(&self, glue: &Glue, views: &Views, work: &mut Work) {
         let mut pieces = std::mem::take(&mut work.pieces);
         for view in views.used() {
+            // Words of one view begin with different cells: only what other views had can be here already.
+            let known = work.apart.len();
             for word in &view.words {
                 let bytes = view.of(word);
                 if bytes.len() < glue::SHORTEST_SPACED
                     || bytes.len() < glue::SHORTEST && !view.marks_of(word).has(Marks::SPACED)
-                    || work.apart.iter().any(|(cell, _)| *cell == word.cell)
+                    || work.apart[..known]
+                        .binary_search_by_key(&word.cell, |(cell, _)| *cell)
+                        .is_ok()
                     || self.words.get(bytes).is_some_and(|slot| slot.ordinary)
                     || !glue.take_apart(bytes, &mut pieces)
                 {
@@ -298,9 +307,14 @@ impl Matcher {
                     }
                 }
             }
+            work.apart.sort_unstable();
         }
-        work.apart.sort_unstable();
         work.pieces = pieces;
+        let mut sum = 0;
+        for (cell, more) in &work.apart {
+            sum += more;
+            work.shifts.push((views.plain().position_of(*cell), sum));
+        }
     }
 
     fn look_phrases(&self, views: &Views, work: &mut Work, found: &mut Found) {
@@ -353,38 +367,54 @@ impl Matcher {
         if self.guards.iter().any(|guard| guard.quoted) {
             quotes(cells, &mut work.quotes);
         }
+        let mut posts = std::mem::take(&mut work.posts);
+        posts.clear();
+        posts.extend(work.guards.iter().map(|hit| {
+            let cell = if hit.before { hit.cells.1 } else { hit.cells.0 };
+            (hit.guard, hit.before, work.position(words, cell))
+        }));
+        posts.sort_unstable();
         for hit in &mut found.hits[from..] {
             let Some(facts) = self.terms.get(hit.term as usize) else {
                 continue;
             };
+            if facts.guards.is_empty() {
+                continue;
+            }
             let first = work.position(words, hit.cells.0);
             let last = work.position(words, hit.cells.1);
             for number in &facts.guards {
                 let guard = &self.guards[usize::from(*number)];
                 let near = |from: u32, to: u32| to > from && to - from - 1 <= guard.within;
-                let stands = |before: bool| {
-                    let mine = |other: &&GuardHit| other.guard == *number && other.before == before;
-                    work.guards.iter().filter(mine).any(|other| {
-                        if before {
-                            near(work.position(words, other.cells.1), first)
-                        } else {
-                            near(last, work.position(words, other.cells.0))
-                        }
+                // The nearest one before the hit, or after it.
+                let stands_before = || {
+                    let upto = posts.partition_point(|post| *post < (*number, true, first));
+                    let post = upto.checked_sub(1).map(|last| posts[last]);
+                    post.is_some_and(|post| {
+                        (post.0, post.1) == (*number, true) && near(post.2, first)
                     })
                 };
-                let quoted = || {
-                    work.quotes
-                        .iter()
-                        .any(|(open, close)| *open < hit.cells.0 && hit.cells.1 < *close)
+                let stands_after = || {
+                    let from = posts.partition_point(|post| *post <= (*number, false, last));
+                    posts.get(from).is_some_and(|post| {
+                        (post.0, post.1) == (*number, false) && near(last, post.2)
+                    })
                 };
-                let holds = (!guard.before || stands(true))
-                    && (!guard.after || stands(false))
+                // Quotations do not overlap: only the last that opens before the hit can hold it.
+                let quoted = || {
+                    let upto = work.quotes.partition_point(|(open, _)| *open < hit.cells.0);
+                    upto.checked_sub(1)
+                        .is_some_and(|last| hit.cells.1 < work.quotes[last].1)
+                };
+                let holds = (!guard.before || stands_before())
+                    && (!guard.after || stands_after())
                     && (!guard.quoted || quoted());
                 if holds {
                     hit.risk = hit.risk.min(guard.lowers_to);
                 }
             }
         }
+        work.posts = posts;
     }
 
     pub fn facts(&self, term: u32) -> Option<&Facts> {
@@ -415,20 +445,16 @@ impl Work {
 
     /// The number of the word that holds a cell, counting the pieces of words that were taken apart.
     fn position(&self, words: &View, cell: u32) -> u32 {
-        let before = self.apart.iter().take_while(|(first, _)| *first < cell);
-        words.position_of(cell)
-            + before
-                .filter(|(first, _)| words.position_of(*first) < words.position_of(cell))
-                .map(|(_, more)| more)
-                .sum::<u32>()
+        let position = words.position_of(cell);
+        let before = self.shifts.partition_point(|(at, _)| *at < position);
+        let shift = before.checked_sub(1).map_or(0, |last| self.shifts[last].1);
+        position + shift
     }
 
     /// How many pieces the word that begins with this cell has, less one.
     fn extra(&self, cell: u32) -> u32 {
-        self.apart
-            .iter()
-            .find(|(first, _)| *first == cell)
-            .map_or(0, |(_, more)| *more)
+        let found = self.apart.binary_search_by_key(&cell, |(first, _)| *first);
+        found.map_or(0, |at| self.apart[at].1)
     }
 }
 

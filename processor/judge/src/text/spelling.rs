@@ -107,7 +107,7 @@ mod tests {
         );
         assert!(variants("ab", &IN_PHRASE).is_empty());
         assert!(
-            variants("ass")
+            variants("ass", &IN_PHRASE)
                 .iter()
                 .all(|(_, mark)| *mark == Marks::CENSORED)
         );

@@ -66,6 +66,8 @@ pub(crate) struct View {
     pub text: Vec<u8>,
     origin: Vec<Origin>,
     pub words: Vec<Word>,
+    /// Words of one letter.
+    singles: usize,
 }
 
 impl View {
@@ -73,6 +75,7 @@ impl View {
         self.text.clear();
         self.origin.clear();
         self.words.clear();
+        self.singles = 0;
         self.space();
     }
 
@@ -81,7 +84,7 @@ impl View {
         self.origin.push(Origin::default());
     }
 
-    fn push(&mut self, cell: Cell) {
+    fn push(&mut self, cell: &Cell) {
         let origin = Origin {
             start: cell.start,
             end: cell.end,
@@ -114,46 +117,41 @@ impl View {
                 at += 1;
                 continue;
             }
-            let run = if cell.kind == Kind::Emoji {
-                1
-            } else {
-                cells[at..]
-                    .iter()
-                    .take_while(|cell| cell.is_word() || cell.kind == Kind::Hidden)
-                    .count()
-            };
             if ended && !self.words.is_empty() {
                 position += SENTENCE;
             }
-            self.word(&cells[at..at + run], position, glue && separators <= 1);
+            let (from, first) = (self.text.len() as u32, at);
+            let mut foreign = false;
+            self.push(cell);
+            at += 1;
+            if cell.kind != Kind::Emoji {
+                foreign |= cell.is_letter() && !cell.ch.is_ascii();
+                while let Some(cell) = cells.get(at)
+                    && (cell.is_word() || cell.kind == Kind::Hidden)
+                {
+                    foreign |= cell.is_letter() && !cell.ch.is_ascii();
+                    self.push(cell);
+                    at += 1;
+                }
+            }
+            if foreign {
+                // A word of another script is no disguise because some of its letters look like Latin ones.
+                for origin in &mut self.origin[from as usize..] {
+                    origin.marks = origin.marks.without(Marks::CONFUSABLE);
+                }
+            }
+            self.singles += usize::from(at - first == 1 && cell.is_letter());
+            self.words.push(Word {
+                from,
+                to: self.text.len() as u32,
+                cell: cell.index,
+                position,
+                joins: glue && separators <= 1,
+            });
+            self.space();
             position += 1;
             (separators, glue, ended) = (0, true, false);
-            at += run;
         }
-    }
-
-    fn word(&mut self, cells: &[Cell], position: u32, joins: bool) {
-        let from = self.text.len() as u32;
-        // A word of another script is no disguise because some of its letters look like Latin ones.
-        let foreign = cells
-            .iter()
-            .any(|cell| cell.is_letter() && !cell.ch.is_ascii());
-        for cell in cells {
-            let marks = if foreign {
-                cell.marks.without(Marks::CONFUSABLE)
-            } else {
-                cell.marks
-            };
-            self.push(Cell { marks, ..*cell });
-        }
-        self.words.push(Word {
-            from,
-            to: self.text.len() as u32,
-            cell: cells.first().map_or(0, |cell| cell.index),
-            position,
-            joins,
-        });
-        self.space();
     }
 
     /// Where the bytes `from..to` of this view stand in the original, and what was undone in them.
@@ -257,7 +255,8 @@ impl Views {
                 self.others[CENSORED].fill(&self.other);
             }
         }
-        if undo.spaced {
+        // Three at least are joined, two of them letters; the third may be a digit or a sign.
+        if undo.spaced && self.plain.singles >= if cells.signs { 2 } else { 3 } {
             let decoded: &[Cell] = if self.used[LEET] {
                 &self.decoded
             } else {
@@ -312,71 +311,92 @@ fn squeeze(cells: &[Cell], keep: usize, into: &mut Vec<Cell>) {
     }
 }
 
-/// Reads digits, signs and letters of other scripts as Latin letters where such stand beside them; whether there were any. `into` is a
-/// copy either way.
+/// Reads digits, signs and letters of other scripts as Latin letters where such stand beside them; whether there were any. Only then is
+/// `into` a copy: most texts have none, and a look is cheaper than a copy.
 fn decode(cells: &[Cell], leet: impl Fn(char) -> Option<char>, into: &mut Vec<Cell>) -> bool {
-    into.clear();
-    into.extend_from_slice(cells);
-    let mut any = false;
+    let (mut copied, mut any) = (false, false);
     let mut at = 0;
-    while at < into.len() {
-        let run = into[at..]
+    while at < cells.len() {
+        let run = cells[at..]
             .iter()
             .take_while(|cell| cell.is_word() || leet(cell.ch).is_some())
             .count();
-        if run > 0 {
-            any |= decode_word(&mut into[at..at + run], &leet);
+        if run > 0
+            && let Some(disguise) = disguise(&cells[at..at + run], &leet)
+        {
+            if !copied {
+                into.clear();
+                into.extend_from_slice(cells);
+                copied = true;
+            }
+            any |= disguise.undo(&mut into[at..at + run], &leet);
         }
         at += run.max(1);
     }
     any
 }
 
-fn decode_word(word: &mut [Cell], leet: &impl Fn(char) -> Option<char>) -> bool {
+/// How far a word may be one in disguise.
+struct Disguise {
+    /// So many cells of it.
+    end: usize,
+    /// Its digits and signs stand for letters, too.
+    word_like: bool,
+}
+
+fn disguise(word: &[Cell], leet: &impl Fn(char) -> Option<char>) -> Option<Disguise> {
+    let ascii = |cell: &Cell| cell.is_letter() && cell.ch.is_ascii();
+    if word.iter().all(ascii) {
+        return None;
+    }
     // A sign at the end is punctuation, "yes!", but for the end of "a$$".
     let end = word.iter().rposition(|cell| cell.is_word());
     let mut end = end.map_or(0, |last| last + 1);
-    let tail: String = word[end..].iter().map(|cell| cell.ch).collect();
-    let dollars = tail == "$$" || end == 0 && tail == "@$$";
+    let tail = word[end..].iter().map(|cell| cell.ch);
+    let dollars = tail.clone().eq("$$".chars()) || end == 0 && tail.eq("@$$".chars());
     if dollars {
         end = word.len();
     }
-    let word = &mut word[..end];
-    let ascii = |cell: &&Cell| cell.is_letter() && cell.ch.is_ascii();
-    let latin = word.iter().filter(ascii).count();
+    let word = &word[..end];
+    let latin = word.iter().filter(|cell| ascii(cell)).count();
     let signs = word.iter().filter(|cell| leet(cell.ch).is_some()).count();
     // A word that is all of another script is left as it is.
-    let written_latin = |cell: &&Cell| ascii(cell) && !cell.marks.has(Marks::CONFUSABLE);
+    let written_latin = |cell: &Cell| ascii(cell) && !cell.marks.has(Marks::CONFUSABLE);
     let foreign = word
         .iter()
         .any(|cell| cell.is_letter() && !cell.ch.is_ascii())
-        && word.iter().any(|cell| written_latin(&cell));
+        && word.iter().any(written_latin);
     // "$h00t", "b00b5" and "b1g" are words, "45s", "1v1" and "h264" are not.
     let word_like =
         dollars || (latin > signs || (latin >= 2 && 2 * latin >= signs)) && !is_count(word);
-    if (latin == 0 && !dollars) || !(foreign || signs > 0 && word_like) {
-        return false;
-    }
-    let mut any = false;
-    for cell in word {
-        let found = if cell.is_letter() {
-            letters::stands_for(cell.ch).map(|letter| (letter, Marks::CONFUSABLE))
-        } else if word_like {
-            leet(cell.ch).map(|letter| (letter, Marks::LEET))
-        } else {
-            None
-        };
-        if let Some((ch, mark)) = found {
-            *cell = Cell {
-                ch,
-                kind: Kind::Letter,
-                marks: cell.marks.with(mark),
-                ..*cell
+    ((latin > 0 || dollars) && (foreign || signs > 0 && word_like))
+        .then_some(Disguise { end, word_like })
+}
+
+impl Disguise {
+    /// Whether there was anything to undo.
+    fn undo(&self, word: &mut [Cell], leet: &impl Fn(char) -> Option<char>) -> bool {
+        let mut any = false;
+        for cell in &mut word[..self.end] {
+            let found = if cell.is_letter() {
+                letters::stands_for(cell.ch).map(|letter| (letter, Marks::CONFUSABLE))
+            } else if self.word_like {
+                leet(cell.ch).map(|letter| (letter, Marks::LEET))
+            } else {
+                None
             };
-            any = true;
+            if let Some((ch, mark)) = found {
+                *cell = Cell {
+                    ch,
+                    kind: Kind::Letter,
+                    marks: cell.marks.with(mark),
+                    ..*cell
+                };
+                any = true;
+            }
         }
+        any
     }
-    any
 }
 
 /// A number with a unit or an ordinal: "100km", "1st", "2nd", "45min".
@@ -392,10 +412,8 @@ fn is_count(word: &[Cell]) -> bool {
         && rest.iter().all(|cell| cell.is_letter())
 }
 
-/// Marks what hides a letter inside a word ("f*ck", "f-ck"); whether there was anything.
+/// Marks what hides a letter inside a word ("f*ck", "f-ck"); whether there was anything. Only then is `into` a copy.
 fn censor(cells: &[Cell], into: &mut Vec<Cell>) -> bool {
-    into.clear();
-    into.extend_from_slice(cells);
     let mut any = false;
     let mut at = 1;
     while at < cells.len() {
@@ -412,6 +430,10 @@ fn censor(cells: &[Cell], into: &mut Vec<Cell>) -> bool {
         // Only stars end a word: "fuc*"; other signs are punctuation there.
         let at_end = sign == '*' && at >= 2 && cells[at - 2].is_letter() && !emphasis(&cells[..at]);
         if (within && (run == 1 || matches!(sign, '*' | '#' | '-' | '_'))) || at_end {
+            if !any {
+                into.clear();
+                into.extend_from_slice(cells);
+            }
             for cell in &mut into[at..at + run] {
                 *cell = Cell {
                     ch: '*',
@@ -434,18 +456,19 @@ fn emphasis(cells: &[Cell]) -> bool {
 }
 
 /// Single letters with the same few separators between them ("d a r n", "d.a.r.n", "d - a - r - n"), three or more, joined to words;
-/// whether there were any. All other words are copied, as `decoded` has them.
+/// whether there were any. Only then are all other words copied, as `decoded` has them.
 fn join_spaced(cells: &[Cell], decoded: &[Cell], leet: bool, into: &mut Vec<Cell>) -> bool {
+    let Some(mut at) = (0..cells.len()).find(|at| spaced_run(cells, *at).is_some()) else {
+        return false;
+    };
     into.clear();
-    let mut any = false;
-    let mut at = 0;
+    into.extend_from_slice(&decoded[..at]);
     while at < cells.len() {
         let Some((letters, gap)) = spaced_run(cells, at) else {
             into.push(decoded[at]);
             at += 1;
             continue;
         };
-        any = true;
         let run = cells[at..].iter().step_by(gap + 1).take(letters);
         let mut joined: Vec<Cell> = run
             .map(|cell| Cell {
@@ -454,7 +477,8 @@ fn join_spaced(cells: &[Cell], decoded: &[Cell], leet: bool, into: &mut Vec<Cell
             })
             .collect();
         if leet {
-            decode_word(&mut joined, &self::letters::leet);
+            let leet = &self::letters::leet;
+            disguise(&joined, leet).map(|disguise| disguise.undo(&mut joined, leet));
         }
         // "I d a r n": the pronoun is a word of its own.
         if letters > 3 && joined[0].ch == 'i' && gap == 1 {
@@ -467,7 +491,7 @@ fn join_spaced(cells: &[Cell], decoded: &[Cell], leet: bool, into: &mut Vec<Cell
         into.append(&mut joined);
         at += (letters - 1) * (gap + 1) + 1;
     }
-    any
+    true
 }
 
 /// How many single letters stand from `at` on, and how many separators between any two.

@@ -139,15 +139,15 @@ impl Link {
     }
 
     /// The host is none of `domains`, but somebody who reads quickly may take it for one.
-    pub(super) fn resembles(&self, domains: &[String]) -> bool {
+    pub(super) fn resembles(&self, domains: &[String], cells: &mut Cells) -> bool {
         if self.within(domains) {
             return false;
         }
         let own = registered(&self.host);
         domains.iter().any(|domain| {
             let name = domain.split('.').next().unwrap_or_default();
-            let near = |label: &str| {
-                let plain = plain(label);
+            let mut near = |label: &str| {
+                let plain = plain(label, cells);
                 plain == name || name.len() >= 5 && strsim::damerau_levenshtein(&plain, name) == 1
             };
             let whole = self.host.split('.');
@@ -181,8 +181,7 @@ fn below(host: &str, domain: &str) -> bool {
 }
 
 /// A label of a host as it looks: look-alikes and digits read as letters, `rn` as `m`, `vv` as `w`.
-fn plain(label: &str) -> String {
-    let mut cells = Cells::default();
+fn plain(label: &str, cells: &mut Cells) -> String {
     cells.read(label);
     let letter = |ch: char| {
         if ch == '1' {
@@ -294,7 +293,10 @@ mod tests {
         let resembles = |text: &str| {
             let mut links = Vec::new();
             find(text, &mut links);
-            links.iter().any(|link| link.resembles(&domains))
+            let mut cells = Cells::default();
+            links
+                .iter()
+                .any(|link| link.resembles(&domains, &mut cells))
         };
         for text in [
             "paypa1.com",

@@ -7,7 +7,7 @@ mod flood;
 mod links;
 mod numbers;
 
-use super::{Found, Hit, Marks, Span};
+use super::{Cells, Found, Hit, Marks, Span};
 pub(crate) use links::Link;
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +61,8 @@ pub enum Detector {
 pub(crate) struct Detected {
     pub links: Vec<Link>,
     spans: Vec<Span>,
+    /// For the names of domains.
+    cells: Cells,
 }
 
 impl Detected {
@@ -87,7 +89,7 @@ impl Detected {
         }
         for (term, detector) in detectors {
             self.spans.clear();
-            let spans = &mut self.spans;
+            let (spans, cells) = (&mut self.spans, &mut self.cells);
             let links = self.links.iter();
             match detector {
                 Detector::Email => links::emails(text, spans),
@@ -109,7 +111,7 @@ impl Detected {
                 Detector::LookAlike { domains } => {
                     spans.extend(
                         links
-                            .filter(|link| link.resembles(domains))
+                            .filter(|link| link.resembles(domains, cells))
                             .map(|link| link.span),
                     );
                 }
@@ -160,4 +162,4 @@ macro_rules! expression {
             std::sync::LazyLock::new(|| regex::Regex::new($text).ok());
     };
 }
-pub(self) use expression;
+use expression;
