@@ -4,6 +4,7 @@ mod activate;
 mod check;
 mod eval;
 mod publish;
+mod test;
 
 use std::path::Path;
 
@@ -13,10 +14,11 @@ use gavel_judge::{Document, Policy as CompiledPolicy, PolicyError};
 use crate::failure::Failure;
 use crate::options::Globals;
 
-/// Check a policy, measure it, publish it, put it in force
+/// Check a policy, test it, measure it, publish it, put it in force
 #[derive(Subcommand)]
 pub enum Policy {
     Check(check::Check),
+    Test(test::Test),
     Eval(Box<eval::Eval>),
     Publish(publish::Publish),
     Activate(activate::Activate),
@@ -26,6 +28,7 @@ impl Policy {
     pub fn run(self, globals: &Globals) -> Result<(), Failure> {
         match self {
             Policy::Check(check) => check.run(globals),
+            Policy::Test(test) => test.run(globals),
             Policy::Eval(eval) => eval.run(globals),
             Policy::Publish(publish) => publish.run(globals),
             Policy::Activate(activate) => activate.run(globals),
