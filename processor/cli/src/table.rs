@@ -39,7 +39,7 @@ pub fn row(verdict: &VerdictRecord) -> String {
 }
 
 /// Reasons, effects and what was done to the text.
-fn why(verdict: &VerdictRecord) -> String {
+pub fn why(verdict: &VerdictRecord) -> String {
     let mut parts = Vec::new();
     for reason in &verdict.reasons {
         let mut part = reason.rule.clone();

@@ -14,7 +14,7 @@ lists = ["terms/en.csv"]
 topics = ["rude"]
 
 [audience.default]
-default = { flag = 2, mask = 3, block = 5, escalate = 7 }
+default = { flag = 2, mask = 3 }
 
 [[test]]
 in = { text = "what a clod" }
@@ -98,7 +98,7 @@ fn a_policy_without_tests_is_warned_about() {
     let (_directory, policy) = files(untested);
     let ran = run(&["policy", "check", text(&policy)]).expect(0);
     assert!(
-        ran.stdout.contains("warning: no [[test]]"),
+        ran.stdout.contains("warning[no-tests] no [[test]]"),
         "{}",
         ran.stdout
     );

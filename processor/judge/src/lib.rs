@@ -20,7 +20,10 @@ pub use control::{ControlLog, NoPolicy, Opened, RecordedOrder};
 pub use digest::{Digest, NotADigest};
 pub use fold::{Contexts, Fold, HaltReason, MissingPolicy, Patience, Record, Ruling, Step};
 pub use memory_contexts::MemoryContexts;
-pub use policy::{Document, Lists, Policy, PolicyError, TestFailure, run_tests};
+pub use policy::{
+    AgeBand, Document, Lint, Lists, Policy, PolicyError, TestFailure, TestVerdict, lint, run_tests,
+    test_verdicts,
+};
 pub use ruling::{Action, Code};
 pub use state::{Activation, CorruptState, PartitionState};
 

@@ -1,6 +1,6 @@
 //! Policies as authors write them, with the mistakes that authors make.
 
-use gavel_judge::{Document, Policy, run_tests};
+use gavel_judge::{Document, Policy, TestVerdict, run_tests, test_verdicts};
 
 const GOOD: &str =
     "[policy]\nid = \"p\"\ntopics = [\"vulgar\"]\n[audience.default]\ndefault = { flag = 2 }\n";
@@ -138,6 +138,71 @@ fn the_sample_policy_compiles_and_passes_its_own_tests() {
     Policy::compile(&document).expect("it compiles");
     assert_eq!(run_tests(&document).expect("it compiles"), []);
     assert!(document.tests() >= 8);
+}
+
+/// What becomes of the inline tests of a policy with a flood rule and a German word.
+fn tested(tests: &str) -> Vec<TestVerdict> {
+    let text = format!(
+        "{GOOD}[[term]]\nid = \"de\"\nmatch = [\"mist\"]\ntopic = \"vulgar\"\nrisk = 3\nlanguage = \"de\"\n\
+         [[context]]\nid = \"flood\"\ntype = \"event_count\"\ngroup_by = [\"user\"]\ntimespan = \"10s\"\ncondition = {{ gte = 2 }}\n\
+         then = {{ topic = \"vulgar\", risk = 1, action = \"mute\", for = \"60s\" }}\n{tests}"
+    );
+    let document = Document::parse("p.toml", &text, &mut |_| Err(String::new())).expect("valid");
+    test_verdicts(&document).expect("it compiles")
+}
+
+#[test]
+fn an_inline_test_expects_effects() {
+    let flood = "[[test]]\nmessages = [{ text = \"a\" }, { text = \"b\", at = \"1s\" }]\n";
+    assert!(tested(&format!("{flood}expect = {{ effects = [\"mute\"] }}\n"))[0].passed());
+    let failed = tested(&format!(
+        "{flood}expect = {{ effects = [\"trust\", \"mute\"] }}\n"
+    ));
+    assert_eq!(
+        failed[0].differences,
+        ["effects: expected {\"mute\", \"trust\"}, found {\"mute\"}"]
+    );
+    let alone = tested("[[test]]\nin = { text = \"a\" }\nexpect = { effects = [\"mute\"] }\n");
+    assert_eq!(
+        alone[0].differences,
+        ["effects: expected {\"mute\"}, found {}"]
+    );
+    let typo =
+        format!("{GOOD}[[test]]\nin = {{ text = \"a\" }}\nexpect = {{ effects = [\"muted\"] }}\n");
+    assert_eq!(
+        one(&typo),
+        "policy.toml:6: unknown effect `muted`; did you mean `mute`?"
+    );
+}
+
+#[test]
+fn an_inline_test_passes_the_language_of_a_message_on() {
+    let test = |language: &str| {
+        format!(
+            "[[test]]\nin = {{ text = \"mist\", language = \"{language}\" }}\nexpect = {{ action = \"flag\" }}\n"
+        )
+    };
+    let verdicts = tested(&format!("{}{}", test("de-AT"), test("en")));
+    assert!(verdicts[0].passed(), "{:?}", verdicts[0].differences);
+    assert_eq!(
+        verdicts[1].differences,
+        ["action: expected flag, found allow"]
+    );
+}
+
+#[test]
+fn the_verdict_of_an_inline_test_names_the_rules_that_spoke() {
+    let verdicts = tested(
+        "[[test]]\nmessages = [{ text = \"first\" }, { text = \"mist\", at = \"1m\" }]\nexpect = { action = \"block\" }\n",
+    );
+    let verdict = verdicts[0].verdict.as_ref().expect("a verdict");
+    assert_eq!(verdict.reasons[0].rule, "de");
+    assert!(
+        verdicts[0].speaks_of("first")
+            && verdicts[0].speaks_of("mist")
+            && verdicts[0].speaks_of("de")
+    );
+    assert!(!verdicts[0].speaks_of("flood"));
 }
 
 #[test]

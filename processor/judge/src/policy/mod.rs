@@ -1,14 +1,17 @@
 //! The policy: from the author's files to what the fold looks things up in.
 
+mod age_bands;
 mod compile;
 mod csv;
 mod document;
 mod error;
+mod lint;
 mod parse;
 pub(crate) mod pattern;
 mod source;
 mod tests_inline;
 
+pub use age_bands::AgeBand;
 pub use compile::Policy;
 pub(crate) use compile::{CompiledContext, Named};
 pub use document::Document;
@@ -16,6 +19,7 @@ pub(crate) use document::{
     Consequence, ContextKind, Detector, Field, Levels, SameText, TrustLevel, Urls,
 };
 pub use error::PolicyError;
+pub use lint::{Lint, lint};
 pub(crate) use parse::EVENTS;
 pub use parse::Lists;
-pub use tests_inline::{TestFailure, run_tests};
+pub use tests_inline::{TestFailure, TestVerdict, run_tests, test_verdicts};

@@ -5,6 +5,7 @@ mod check;
 mod eval;
 mod import;
 mod publish;
+mod test;
 
 use std::path::Path;
 
@@ -14,11 +15,12 @@ use gavel_judge::{Document, Policy as CompiledPolicy, PolicyError};
 use crate::failure::Failure;
 use crate::options::Globals;
 
-/// Bring word lists into a policy, check it, measure it, publish it, put it in force
+/// Write a policy: bring word lists, check, test and measure it; then publish it and put it in force
 #[derive(Subcommand)]
 pub enum Policy {
     Import(import::Import),
     Check(check::Check),
+    Test(test::Test),
     Eval(Box<eval::Eval>),
     Publish(publish::Publish),
     Activate(activate::Activate),
@@ -29,6 +31,7 @@ impl Policy {
         match self {
             Policy::Import(import) => import.run(globals),
             Policy::Check(check) => check.run(globals),
+            Policy::Test(test) => test.run(globals),
             Policy::Eval(eval) => eval.run(globals),
             Policy::Publish(publish) => publish.run(globals),
             Policy::Activate(activate) => activate.run(globals),

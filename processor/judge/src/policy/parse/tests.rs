@@ -1,9 +1,13 @@
 //! Inline tests.
 
 use super::super::document::{Test, TestMessage};
+use super::super::error::did_you_mean;
 use super::super::source;
 use super::Parser;
 use toml::Spanned;
+
+/// What a verdict may bring about for its user.
+const EFFECTS: [&str; 3] = ["mute", "escalate", "trust"];
 
 impl Parser<'_> {
     pub(super) fn test(&mut self, index: usize, test: Spanned<source::Test>) -> Option<Test> {
@@ -40,6 +44,13 @@ impl Parser<'_> {
             });
         }
         let expect = test.expect;
+        for kind in &expect.effects {
+            if !EFFECTS.contains(&kind.as_str()) {
+                let hint = did_you_mean(kind, &EFFECTS);
+                self.problems
+                    .at(at, format!("unknown effect `{kind}`{hint}"));
+            }
+        }
         let name = format!("test {}", index + 1);
         Some(Test {
             name,
