@@ -2,8 +2,10 @@
 
 mod activate;
 mod check;
+mod diff;
 mod eval;
 mod publish;
+mod reference;
 mod test;
 
 use std::path::Path;
@@ -19,9 +21,12 @@ use crate::options::Globals;
 pub enum Policy {
     Check(check::Check),
     Test(test::Test),
+    Diff(diff::Diff),
     Eval(Box<eval::Eval>),
     Publish(publish::Publish),
     Activate(activate::Activate),
+    Schema(reference::Schema),
+    Reference(reference::Reference),
 }
 
 impl Policy {
@@ -29,9 +34,12 @@ impl Policy {
         match self {
             Policy::Check(check) => check.run(globals),
             Policy::Test(test) => test.run(globals),
+            Policy::Diff(diff) => diff.run(globals),
             Policy::Eval(eval) => eval.run(globals),
             Policy::Publish(publish) => publish.run(globals),
             Policy::Activate(activate) => activate.run(globals),
+            Policy::Schema(schema) => schema.run(globals),
+            Policy::Reference(reference) => reference.run(globals),
         }
     }
 }
