@@ -113,6 +113,9 @@ fn unreached(
     }
 }
 
+/// Risk, the highest first, id and weight of a rule that is more often wrong than right.
+type Weak<'a> = (Reverse<u8>, &'a String, u32);
+
 /// Rules that are more often wrong than right and have no others to count with.
 fn weights(document: &Document, lints: &mut Lints) {
     let terms = document
@@ -123,7 +126,7 @@ fn weights(document: &Document, lints: &mut Lints) {
         .detectors
         .iter()
         .map(|rule| (&rule.topic, rule.risk, &rule.id, rule.weight));
-    let mut weak: BTreeMap<&String, Vec<(Reverse<u8>, &String, u32)>> = BTreeMap::new();
+    let mut weak: BTreeMap<&String, Vec<Weak<'_>>> = BTreeMap::new();
     for (topic, risk, id, weight) in terms.chain(detectors) {
         if weight < EVEN {
             weak.entry(topic)
