@@ -406,7 +406,7 @@ fn chunks(document: &Document) -> Result<Vec<Order>, OrderError> {
 }
 
 /// Number and content of the newest activation of a scope that judges for real.
-fn newest_activation(control: &ControlLog, scope: &str) -> Option<(i64, PolicyActivated)> {
+pub fn newest_activation(control: &ControlLog, scope: &str) -> Option<(i64, PolicyActivated)> {
     control
         .orders()
         .filter_map(|recorded| match recorded.order() {

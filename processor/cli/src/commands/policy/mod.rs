@@ -2,9 +2,11 @@
 
 mod activate;
 mod check;
+mod diff;
 mod eval;
 mod import;
 mod publish;
+mod reference;
 mod test;
 
 use std::path::Path;
@@ -21,9 +23,12 @@ pub enum Policy {
     Import(import::Import),
     Check(check::Check),
     Test(test::Test),
+    Diff(diff::Diff),
     Eval(Box<eval::Eval>),
     Publish(publish::Publish),
     Activate(activate::Activate),
+    Schema(reference::Schema),
+    Reference(reference::Reference),
 }
 
 impl Policy {
@@ -32,9 +37,12 @@ impl Policy {
             Policy::Import(import) => import.run(globals),
             Policy::Check(check) => check.run(globals),
             Policy::Test(test) => test.run(globals),
+            Policy::Diff(diff) => diff.run(globals),
             Policy::Eval(eval) => eval.run(globals),
             Policy::Publish(publish) => publish.run(globals),
             Policy::Activate(activate) => activate.run(globals),
+            Policy::Schema(schema) => schema.run(globals),
+            Policy::Reference(reference) => reference.run(globals),
         }
     }
 }
