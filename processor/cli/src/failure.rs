@@ -130,7 +130,15 @@ impl From<OrderError> for Failure {
         match error {
             OrderError::Broker(error) => error.into(),
             OrderError::Control(error) => error.into(),
-            OrderError::Scope { .. } => Failure::usage(error, next),
+            OrderError::Scope { .. } | OrderError::Ambiguous { .. } => Failure::usage(error, next),
+            OrderError::NotMarked { .. } => Failure::broken(error, next),
+            OrderError::InForceAlready { .. }
+            | OrderError::NothingInForce { .. }
+            | OrderError::NoShadow { .. }
+            | OrderError::ShadowPartitions { .. }
+            | OrderError::NothingBefore { .. }
+            | OrderError::GoneBackAlready { .. }
+            | OrderError::NotInHistory { .. } => Failure::difference(error, next),
             OrderError::Nonce(_) | OrderError::Vanished { .. } => Failure::broken(error, next),
             OrderError::NotOpened { .. }
             | OrderError::PartitionsChanged { .. }

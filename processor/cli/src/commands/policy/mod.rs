@@ -2,22 +2,27 @@
 
 mod activate;
 mod check;
+mod history;
 mod publish;
+mod rollback;
 
 use std::path::Path;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use gavel_judge::{Document, Policy as CompiledPolicy, PolicyError};
+use gavel_runtime::orders::{Author, EVERYWHERE};
 
 use crate::failure::Failure;
 use crate::options::Globals;
 
-/// Check a policy, publish it, put it in force
+/// Check a policy, publish it, try it in shadow, put it in force, go back
 #[derive(Subcommand)]
 pub enum Policy {
     Check(check::Check),
     Publish(publish::Publish),
     Activate(activate::Activate),
+    Rollback(rollback::Rollback),
+    History(history::History),
 }
 
 impl Policy {
@@ -26,7 +31,43 @@ impl Policy {
             Policy::Check(check) => check.run(globals),
             Policy::Publish(publish) => publish.run(globals),
             Policy::Activate(activate) => activate.run(globals),
+            Policy::Rollback(rollback) => rollback.run(globals),
+            Policy::History(history) => history.run(globals),
         }
+    }
+}
+
+/// Who orders it and why; both stand in the order for good.
+#[derive(Args)]
+struct Authorship {
+    /// Who orders it, for the record [default: $USER]
+    #[arg(
+        long,
+        env = "USER",
+        hide_env = true,
+        default_value = "",
+        hide_default_value = true
+    )]
+    by: String,
+
+    /// Why, for the record
+    #[arg(long, default_value = "", hide_default_value = true)]
+    reason: String,
+}
+
+impl Authorship {
+    fn author(self) -> Author {
+        let Authorship { by, reason } = self;
+        Author { by, reason }
+    }
+}
+
+/// `everywhere`, or `in community C`.
+fn place(scope: &str) -> String {
+    if scope == EVERYWHERE {
+        "everywhere".to_owned()
+    } else {
+        format!("in community {scope}")
     }
 }
 
