@@ -5,6 +5,7 @@ mod check;
 mod history;
 mod publish;
 mod rollback;
+mod shadow_report;
 
 use std::path::Path;
 
@@ -23,6 +24,7 @@ pub enum Policy {
     Activate(activate::Activate),
     Rollback(rollback::Rollback),
     History(history::History),
+    ShadowReport(shadow_report::ShadowReport),
 }
 
 impl Policy {
@@ -33,6 +35,7 @@ impl Policy {
             Policy::Activate(activate) => activate.run(globals),
             Policy::Rollback(rollback) => rollback.run(globals),
             Policy::History(history) => history.run(globals),
+            Policy::ShadowReport(report) => report.run(globals),
         }
     }
 }
