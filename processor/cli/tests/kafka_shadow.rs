@@ -496,3 +496,171 @@ fn history_shows_what_stands_and_rollback_goes_back_step_by_step() {
     );
     chat.kafka.run(&["topics", "check"]).expect(0);
 }
+
+/// A chat in which a candidate judged messages 10 to 15 and nothing else; its order.
+fn compared_chat(name: &str) -> (Chat, i64) {
+    let chat = Chat::new(name);
+    let mut running = chat.kafka.start_processor(1);
+    chat.chatter(0..10);
+    let activated = chat.policy_json(&["activate", "--shadow", &chat.file("candidate")]);
+    let order = activated[0]["order"].as_i64().expect("a number");
+    let said = [
+        ("a", "hello there"),
+        ("b", "drat"),
+        ("c", "buy gold now"),
+        ("b", "sorry"),
+        ("a", "gg"),
+        ("d", "buy gold"),
+    ];
+    for (number, (user, words)) in (10..).zip(said) {
+        chat.say(number, user, words);
+    }
+    chat.kafka.wait_for_verdicts(4 + 16);
+    chat.wait_for_shadows(6);
+    assert_eq!(running.stop().0, 0, "log:\n{}", running.log());
+    (chat, order)
+}
+
+impl Chat {
+    fn report(&self, arguments: &[&str]) -> Value {
+        self.policy_json(&[&["shadow-report"], arguments].concat())
+            .remove(0)
+    }
+
+    fn compared(&self, arguments: &[&str]) -> i64 {
+        let report = self.report(arguments);
+        report["figures"]["compared"].as_i64().expect("a number")
+    }
+}
+
+#[test]
+fn a_report_counts_exactly_what_the_candidate_would_change() {
+    let (chat, order) = compared_chat("shadow-report");
+    let report = chat.report(&["--texts"]);
+    assert_eq!(
+        (&report["candidate"], &report["in_force"], &report["since"]),
+        (
+            &json!(chat.digest("candidate")),
+            &json!(chat.digest("policy")),
+            &json!(order)
+        )
+    );
+    let figures = json!({"compared": 6, "differing": 4, "new_blocks": 2, "lost_blocks": 2});
+    assert_eq!(report["figures"], figures);
+    assert_eq!(
+        report["actions"],
+        json!({"allow": {"allow": 2, "block": 1}, "mask": {"block": 1}, "block": {"allow": 2}})
+    );
+    assert_eq!(
+        report["topics"],
+        json!({"spam": {"appears": 0, "vanishes": 0, "higher": 0, "lower": 2}})
+    );
+    assert_eq!(
+        report["rules"],
+        json!({"strikes": {"candidate_only": 1, "active_only": 0}})
+    );
+    assert_eq!(
+        report["newly_muted"],
+        json!({"count": 1, "top": [{"user": "c/b", "messages": 2}]})
+    );
+    assert_eq!(report["no_longer_muted"]["count"], 0);
+    assert_eq!(
+        report["channels"],
+        json!([{"channel": "c/lobby", "figures": figures}])
+    );
+    let missing = ["verdict_only", "shadow_only", "waiting"].map(|key| report[key].clone());
+    assert_eq!(missing, [0, 0, 0].map(Value::from));
+    let samples = report["samples"].as_array().expect("a list");
+    let texts: Vec<_> = samples.iter().map(|sample| &sample["text"]).collect();
+    assert_eq!(texts.len(), 4);
+    for text in ["drat", "sorry", "buy gold now", "buy gold"] {
+        assert!(texts.contains(&&json!(text)), "{texts:?}");
+    }
+
+    assert_eq!(chat.compared(&["--last", "2"]), 4);
+    assert_eq!(chat.compared(&["--limit", "1"]), 2);
+    assert_eq!(chat.compared(&["--partitions", "0"]), 3);
+    let table = chat
+        .policy(&["shadow-report", "--samples", "1"])
+        .expect(0)
+        .stdout;
+    for part in [
+        "compared         6",
+        "newly blocked    2 (33.3%)",
+        "c/b",
+        "+mute",
+    ] {
+        assert!(table.contains(part), "`{part}` is missing in:\n{table}");
+    }
+
+    // Two of six are 33.33 percent.
+    chat.policy(&["shadow-report", "--max-new-blocks", "33.4%"])
+        .expect(0);
+    chat.policy(&["shadow-report", "--max-new-blocks", "33.3%"])
+        .expect_error(1, "newly blocks or mutes 2 of 6 messages");
+    chat.policy(&["shadow-report", "--max-new-blocks", "3"])
+        .expect_error(2, "percentage");
+}
+
+#[test]
+fn a_report_tells_what_is_missing_from_what_is_not_compared() {
+    let (chat, order) = compared_chat("shadow-missing");
+    // What b's first message would have got is lost.
+    let config = chat.kafka.config();
+    let mut list = rdkafka::TopicPartitionList::new();
+    list.add_partition_offset(&config.topics.shadow, 1, rdkafka::Offset::Offset(1))
+        .expect("an offset");
+    let admin = admin_client(&config).expect("a client");
+    let tokio = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
+    tokio
+        .block_on(admin.delete_records(&list, &AdminOptions::new()))
+        .expect("deleted");
+    let report = chat.report(&[]);
+    assert_eq!(
+        (&report["figures"]["compared"], &report["verdict_only"]),
+        (&json!(5), &json!(1))
+    );
+    list = rdkafka::TopicPartitionList::new();
+    list.add_partition_offset(&config.topics.shadow, 1, rdkafka::Offset::End)
+        .expect("an offset");
+    tokio
+        .block_on(admin.delete_records(&list, &AdminOptions::new()))
+        .expect("deleted");
+    let report = chat.report(&[]);
+    assert_eq!(
+        (&report["figures"]["compared"], &report["waiting"]),
+        (&json!(3), &json!(3))
+    );
+
+    // A shadow that has ended can still be looked at, and what came after it does not count.
+    chat.policy(&["activate", "--end-shadow"]).expect(0);
+    chat.policy(&["shadow-report"])
+        .expect_error(1, "no candidate judges in shadow")
+        .expect_error(1, &format!("shadow-report --since {order}"));
+    let mut running = chat.kafka.start_processor(1);
+    chat.chatter(16..36);
+    chat.kafka.wait_for_verdicts(6 + 36);
+    assert_eq!(running.stop().0, 0, "log:\n{}", running.log());
+    let since = order.to_string();
+    let report = chat.report(&["--since", &since]);
+    assert_eq!(
+        (&report["figures"]["compared"], &report["waiting"]),
+        (&json!(3), &json!(3))
+    );
+    chat.policy(&["shadow-report", "--community", "d"])
+        .expect_error(1, "gavel policy activate --shadow FILE --community d");
+    chat.policy(&["shadow-report", "--since", "0"])
+        .expect_error(2, "gavel policy history");
+    chat.policy(&[
+        "shadow-report",
+        "--partitions",
+        "1",
+        "--since",
+        &since,
+        "--max-new-blocks",
+        "100%",
+    ])
+    .expect_error(1, "nothing was compared");
+}
