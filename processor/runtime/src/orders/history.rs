@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn the_same_policy_twice_other_scopes_and_shadows_are_no_steps() {
-        assert_eq!(stacked("*a *a *!x c:y *b *b"), "ab");
+        assert_eq!(stacked("*a *a *!e c:f *b *b"), "ab");
         assert_eq!(stack(&log("*a *a"), "*"), [(11, digest('a'))]);
     }
 

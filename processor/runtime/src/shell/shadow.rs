@@ -198,3 +198,73 @@ impl ShadowOutbox {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(telemetry: &Telemetry, outcome: &str) -> u64 {
+        let page = telemetry.render().expect("metrics");
+        let line = format!(
+            "{}{{outcome=\"{outcome}\"}} ",
+            crate::telemetry::SHADOW_VERDICTS
+        );
+        let found = page.lines().find_map(|found| found.strip_prefix(&line));
+        found.and_then(|count| count.parse().ok()).expect("counted")
+    }
+
+    #[test]
+    fn without_a_broker_everything_is_lost_soon_and_nobody_waits() {
+        let telemetry = Arc::new(Telemetry::new().expect("metrics"));
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", "127.0.0.1:1")
+            .set("queue.buffering.max.messages", "10")
+            .set("message.timeout.ms", "300");
+        let topic = "chat.shadow".to_owned();
+        let mut outbox = ShadowOutbox::new(config, topic, Arc::clone(&telemetry));
+        let started = Instant::now();
+        for offset in 0..25 {
+            outbox.send(&ShadowVerdict {
+                partition: 0,
+                offset,
+                key: None,
+                value: b"what it says",
+                headers: None,
+            });
+        }
+        assert!(started.elapsed() < Duration::from_millis(250), "it waited");
+        assert_eq!(outcome(&telemetry, "dropped"), 15);
+        while outcome(&telemetry, "failed") < 10 {
+            assert!(started.elapsed() < Duration::from_secs(20), "never failed");
+            outbox.poll();
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert!(outbox.told.is_some());
+        let told = outbox.told;
+        outbox.poll();
+        assert_eq!(outbox.told, told, "told again within a minute");
+        outbox.finish();
+        assert_eq!(outcome(&telemetry, "delivered"), 0);
+    }
+
+    #[test]
+    fn a_client_that_cannot_be_made_is_counted_and_not_tried_for_every_verdict() {
+        let telemetry = Arc::new(Telemetry::new().expect("metrics"));
+        let mut config = ClientConfig::new();
+        config.set("no.such.setting", "1");
+        let topic = "chat.shadow".to_owned();
+        let mut outbox = ShadowOutbox::new(config, topic, Arc::clone(&telemetry));
+        for offset in 0..3 {
+            outbox.send(&ShadowVerdict {
+                partition: 0,
+                offset,
+                key: None,
+                value: b"",
+                headers: None,
+            });
+        }
+        assert!(outbox.refused.is_some());
+        assert_eq!(outcome(&telemetry, "failed"), 3);
+    }
+}
