@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::Args;
 use gavel_judge::{Change, ChangeKind, ControlLog, Detail, Digest, Document};
 use gavel_runtime::control::read_whole;
-use gavel_runtime::orders::{EVERYWHERE, newest_activation};
+use gavel_runtime::orders::{EVERYWHERE, history};
 
 use super::load;
 use crate::failure::Failure;
@@ -113,13 +113,8 @@ impl Diff {
     }
 
     fn current(&self, control: &ControlLog) -> Option<Digest> {
-        let of = |scope: &str| newest_activation(control, scope);
-        let (_, order) = self
-            .community
-            .as_deref()
-            .and_then(of)
-            .or_else(|| of(EVERYWHERE))?;
-        order.digest.parse().ok()
+        let scope = self.community.as_deref().unwrap_or(EVERYWHERE);
+        history::in_force(control, scope)
     }
 }
 
