@@ -480,7 +480,7 @@ fn history_shows_what_stands_and_rollback_goes_back_step_by_step() {
     assert_eq!(history.len(), 9);
     assert_eq!(history[3]["reason"], "too strict");
     assert_eq!(now(4), (Some("in-force"), &json!(second)));
-    assert_eq!(now(5), (Some("in-shadow"), &json!(second)));
+    assert_eq!(now(5), (Some("no-shadow"), &json!(second)));
     assert!(
         [1, 2, 3, 6, 7, 8]
             .iter()

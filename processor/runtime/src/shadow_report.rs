@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::control::{self, ControlError};
 use crate::kafka::{BrokerError, Cluster, LogReader};
 use crate::orders::EVERYWHERE;
-use crate::orders::history::{self, Scope};
+use crate::orders::history::{self, Scope, Standing};
 use join::{Span, compare};
 
 /// What to report on.
@@ -210,7 +210,7 @@ fn span(
     }
     let own = history::activations(control).into_iter();
     let elsewhere = own
-        .filter(|one| one.recorded.shadow && one.recorded.scope != EVERYWHERE)
+        .filter(|one| one.standing == Standing::InShadow && one.recorded.scope != EVERYWHERE)
         .map(|one| one.recorded.scope.clone())
         .collect();
     let span = Span {

@@ -141,9 +141,16 @@ impl Orders<'_> {
         engine: u32,
         partitions: i32,
     ) -> Result<Activated, OrderError> {
-        let resumed = newest(self.control(), &activation.scope, activation.shadow)
+        let (control, scope) = (self.control(), activation.scope.as_str());
+        let resumed = newest(control, scope, activation.shadow)
             .filter(|(_, digest, _)| *digest == activation.digest)
-            .map(|(number, ..)| number);
+            .map(|(number, ..)| number)
+            // A shadow that has ended does not begin again by its markers.
+            .filter(|number| {
+                let judges = in_force(control, scope) == Some(activation.digest);
+                let candidate = history::candidate(control, scope);
+                !activation.shadow || judges || candidate.is_some_and(|(order, _)| order == *number)
+            });
         let order = match resumed {
             Some(number) => number,
             None => {

@@ -99,10 +99,22 @@ pub fn in_force(control: &ControlLog, scope: &str) -> Option<Digest> {
         .map(|(_, digest, _)| digest)
 }
 
-/// The candidate in shadow of exactly this scope, with the number of its order.
+/// The candidate in shadow of exactly this scope, with the number of its order. As in the fold: what names the policy in force ends the
+/// shadow, and so does its candidate when it takes force, both for good.
 pub fn candidate(control: &ControlLog, scope: &str) -> Option<(i64, Digest)> {
-    let (order, digest, _) = newest(control, scope, true)?;
-    (in_force(control, scope) != Some(digest)).then_some((order, digest))
+    let (mut own, mut everywhere, mut candidate) = (None, None, None);
+    for (number, digest, order) in all(control) {
+        if order.shadow && order.scope == scope {
+            candidate = (own.or(everywhere) != Some(digest)).then_some((number, digest));
+        } else if !order.shadow && order.scope == scope {
+            own = Some(digest);
+            candidate = candidate.filter(|(_, candidate)| *candidate != digest);
+        }
+        if !order.shadow && order.scope == EVERYWHERE {
+            everywhere = Some(digest);
+        }
+    }
+    candidate.filter(|(_, candidate)| own.or(everywhere) != Some(*candidate))
 }
 
 /// Every activation, newest first, with where it stands.
@@ -285,6 +297,11 @@ mod tests {
         assert_eq!(standing("*a *!b"), ["in-shadow", "in-force"]);
         assert_eq!(standing("*a *!b *!a"), ["no-shadow", "past", "in-force"]);
         assert_eq!(standing("*a *!b *b"), ["in-force", "no-shadow", "past"]);
+        assert_eq!(
+            standing("*a *!b *b *c"),
+            ["in-force", "past", "no-shadow", "past"]
+        );
+        assert_eq!(candidate(&log("*a *!b *!a *c"), "*"), None);
         assert_eq!(candidate(&log("*a c:!b"), "*"), None);
         assert_eq!(candidate(&log("*a c:!b"), "c"), Some((11, digest('b'))));
     }

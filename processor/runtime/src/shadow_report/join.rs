@@ -28,7 +28,7 @@ pub(super) struct Span {
     pub from: (i64, i64),
     /// The next order in shadow of this scope.
     pub to: Option<i64>,
-    /// One community, or all but those that have had a shadow of their own.
+    /// One community, or all but those that have a candidate of their own.
     pub community: Option<String>,
     pub elsewhere: Vec<String>,
 }

@@ -19,8 +19,8 @@ use crate::output::Out;
 ///
 /// With --shadow the policy becomes a candidate: it judges every message beside the policy in force, with counters and strikes of
 /// its own that begin empty, and what it would have said goes to the shadow topic. Verdicts stay exactly as they are.
-/// `gavel policy shadow-report` compares the two; --end-shadow stops it. A community that ever had a shadow of its own is not
-/// in the shadow of all.
+/// `gavel policy shadow-report` compares the two; --end-shadow stops it. A community with a candidate
+/// of its own is not judged by that of all.
 #[derive(Args)]
 pub struct Activate {
     /// The digest of a published policy, or a TOML file
