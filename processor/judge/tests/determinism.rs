@@ -9,7 +9,7 @@ use corpus::{Corpus, Partition};
 use gavel_judge::{MemoryContexts, Policy};
 use std::sync::Arc;
 
-const DIGEST: &str = "b7788db9c30e6e7cde9d90781a409ec7d2fbc7eb686ead0ddc9ee143f5212b38";
+const DIGEST: &str = "351abc774134bf006261d159287fd2666fc4f27fdb0af6cd17038443704fac67";
 
 fn world() -> (Arc<Policy>, Vec<Vec<u8>>) {
     let corpus = Corpus::sized(1_000, 1_000);

@@ -368,7 +368,10 @@ fn look_alike(ch: char, marks: Marks, into: &mut Vec<Folded>) -> bool {
             continue;
         }
         match letters::ascii(plain) {
-            Some((lower, kind @ (Kind::Letter | Kind::Digit))) if into.len() < before + 2 => {
+            // A letter that looks like a digit is still a letter to those who write it.
+            Some((lower, kind @ (Kind::Letter | Kind::Digit)))
+                if into.len() < before + 2 && (kind == Kind::Letter || !ch.is_alphabetic()) =>
+            {
                 into.push((lower, kind, marks.with(Marks::CONFUSABLE)));
             }
             _ => {

@@ -68,7 +68,8 @@ impl Glue {
             end = start;
         }
         pieces.ranges.reverse();
-        pieces.ranges.len() >= 2
+        // Short pieces are found in every word.
+        pieces.ranges.len() >= 2 && 5 * pieces.ranges.len() <= 2 * word.len()
     }
 }
 
@@ -86,5 +87,6 @@ mod tests {
         assert_eq!(pieces.ranges, [(0, 1), (1, 5), (5, 10)]);
         assert!(!glue.take_apart(b"ihatewomenx", &mut pieces));
         assert!(!glue.take_apart(b"women", &mut pieces));
+        assert!(!glue.take_apart(b"ehatiee", &mut pieces));
     }
 }

@@ -181,7 +181,7 @@ impl Matcher {
             self.look_split(views, work, found);
         }
         if let Some(glue) = &self.glue {
-            self.look_glued(glue, views, work);
+            self.look_glued(glue, views, work, found);
         }
         if !work.classes.is_empty() {
             self.look_phrases(views, work, found);
@@ -258,8 +258,8 @@ impl Matcher {
         (work.joined, work.ordinary) = (joined, ordinary);
     }
 
-    /// Words run together: "ihatewomen". The pieces count in phrases only.
-    fn look_glued(&self, glue: &Glue, views: &Views, work: &mut Work) {
+    /// Words run together: "ihatewomen". The pieces count in phrases only, unless they were written letter by letter.
+    fn look_glued(&self, glue: &Glue, views: &Views, work: &mut Work, found: &mut Found) {
         let mut pieces = std::mem::take(&mut work.pieces);
         for view in views.used() {
             // Words of one view begin with different cells: only what other views had can be here already.
@@ -290,8 +290,12 @@ impl Matcher {
                         .iter()
                         .filter(|(_, marks)| *marks == Marks::NONE)
                     {
+                        let marks = place.marks.with(Marks::GLUED);
+                        if place.marks.has(Marks::SPACED) && matches!(meaning, Meaning::Term(_)) {
+                            // Nobody writes an innocent sentence letter by letter without its gaps.
+                            note(*meaning, Place { marks, ..place }, work, found);
+                        }
                         if let Meaning::Class(class) = meaning {
-                            let marks = place.marks.with(Marks::GLUED);
                             // All pieces stand where the word begins; their number parts them.
                             let cells = (word.cell, word.cell);
                             work.class(

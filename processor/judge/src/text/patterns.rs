@@ -169,6 +169,7 @@ impl Patterns {
             return Err(Unusable::Nothing(plain.text.clone()));
         }
         if single && how.fuzzy && !how.partial {
+            self.glue.push(words[0].clone());
             self.fuzzy.push((words[0].clone(), meaning));
         }
         if single && !open_start && !open_end {

@@ -402,9 +402,13 @@ fn disguise(word: &[Cell], leet: &impl Fn(char) -> Option<char>) -> Option<Disgu
         .iter()
         .any(|cell| cell.is_letter() && !cell.ch.is_ascii())
         && word.iter().any(written_latin);
-    // "$h00t", "b00b5" and "b1g" are words, "45s", "1v1" and "h264" are not.
-    let word_like =
-        dollars || (latin > signs || (latin >= 2 && 2 * latin >= signs)) && !is_count(word);
+    // "$h00t", "b00b5" and "5h00t" are words, "45s", "1v1" and "a1234" are not.
+    let mostly = if word.len() >= 4 {
+        3 * latin >= signs
+    } else {
+        latin > signs
+    };
+    let word_like = dollars || mostly && !is_count(word);
     ((latin > 0 || dollars) && (foreign || signs > 0 && word_like))
         .then_some(Disguise { end, word_like })
 }
