@@ -11,6 +11,7 @@ use gavel_runtime::orders::OrderError;
 use gavel_runtime::produce::ProduceError;
 use gavel_runtime::replay::ReplayError;
 use gavel_runtime::run::RunError;
+use gavel_runtime::shadow_report::ReportError;
 use gavel_runtime::topics::TopicsError;
 
 /// The documented exit codes other than 0.
@@ -130,7 +131,15 @@ impl From<OrderError> for Failure {
         match error {
             OrderError::Broker(error) => error.into(),
             OrderError::Control(error) => error.into(),
-            OrderError::Scope { .. } => Failure::usage(error, next),
+            OrderError::Scope { .. } | OrderError::Ambiguous { .. } => Failure::usage(error, next),
+            OrderError::NotMarked { .. } => Failure::broken(error, next),
+            OrderError::InForceAlready { .. }
+            | OrderError::NothingInForce { .. }
+            | OrderError::NoShadow { .. }
+            | OrderError::ShadowPartitions { .. }
+            | OrderError::NothingBefore { .. }
+            | OrderError::GoneBackAlready { .. }
+            | OrderError::NotInHistory { .. } => Failure::difference(error, next),
             OrderError::Nonce(_) | OrderError::Vanished { .. } => Failure::broken(error, next),
             OrderError::NotOpened { .. }
             | OrderError::PartitionsChanged { .. }
@@ -192,6 +201,19 @@ impl From<ReplayError> for Failure {
             | ReplayError::MissingPolicy(_)
             | ReplayError::State(_)
             | ReplayError::Panicked => Failure::broken(error, next),
+        }
+    }
+}
+
+impl From<ReportError> for Failure {
+    fn from(error: ReportError) -> Failure {
+        let next = error.next_step();
+        match error {
+            ReportError::Broker(error) => error.into(),
+            ReportError::Control(error) => error.into(),
+            ReportError::NoCandidate { .. } => Failure::difference(error, next),
+            ReportError::NotThen { .. } => Failure::usage(error, next),
+            ReportError::Panicked => Failure::broken(error, next),
         }
     }
 }

@@ -126,3 +126,56 @@ impl Globals {
         self.output.unwrap_or(default)
     }
 }
+
+/// Partitions as typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionList(pub Vec<i32>);
+
+/// More would be a typo: a cluster has fewer.
+const PARTITIONS_MAX: i32 = 100_000;
+
+/// Parses `0-3` or `0,2,5`.
+pub fn partition_list(text: &str) -> Result<PartitionList, String> {
+    let number = |text: &str| {
+        text.trim()
+            .parse::<i32>()
+            .ok()
+            .filter(|n| (0..PARTITIONS_MAX).contains(n))
+    };
+    let mut partitions = Vec::new();
+    for piece in text.split(',') {
+        let range = match piece.split_once('-') {
+            Some((from, to)) => number(from).zip(number(to)),
+            None => number(piece).map(|one| (one, one)),
+        };
+        match range {
+            Some((from, to)) if from <= to => partitions.extend(from..=to),
+            _ => {
+                return Err(format!(
+                    "`{piece}` is neither a partition nor a range; write for example 0-3 or 0,2,5"
+                ));
+            }
+        }
+    }
+    Ok(PartitionList(partitions))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partitions_are_listed_or_ranged() {
+        assert_eq!(
+            partition_list("0-3").map(|list| list.0),
+            Ok(vec![0, 1, 2, 3])
+        );
+        assert_eq!(
+            partition_list("5, 0-1").map(|list| list.0),
+            Ok(vec![5, 0, 1])
+        );
+        for wrong in ["", "a", "3-1", "-1", "0-", "1,,2", "999999999"] {
+            assert!(partition_list(wrong).is_err(), "{wrong}");
+        }
+    }
+}

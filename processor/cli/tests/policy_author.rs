@@ -154,3 +154,56 @@ fn test_runs_only_what_the_filter_names() {
     policy("test", POLICY, &["--filter", "nothing"])
         .expect_error(2, "none of 2 tests holds `nothing`");
 }
+
+#[test]
+fn diff_says_what_changes_in_words_of_the_policy() {
+    let files = Files::new();
+    let old = files.write("old.toml", POLICY);
+    let same = files.write("same.toml", &format!("# a remark\n{POLICY}"));
+    let ran = run(&["policy", "diff", text(&old), text(&same)]).expect(0);
+    assert!(
+        ran.stdout.starts_with("both mean the same: "),
+        "{}",
+        ran.stdout
+    );
+    let changed = POLICY
+        .replacen("risk = 3", "risk = 4", 1)
+        .replace("block = 2, escalate = 3", "block = 1, escalate = 2");
+    let new = files.write(
+        "new.toml",
+        &format!(
+            "{changed}\n[[term]]\nid = \"rude-2\"\nmatch = [\"boor\"]\ntopic = \"rude\"\nrisk = 2\n"
+        ),
+    );
+    let ran = run(&["policy", "diff", text(&old), text(&new)]).expect_error(1, "3 things differ");
+    for part in [
+        "\nAUDIENCE  1 changed\n~ audience under13/threat:\n    block 2 -> 1\n    escalate 3 -> 2\n",
+        "\nTERM  1 added, 1 changed\n~ term rude-1: risk 3 -> 4\n+ term rude-2:\n    topic rude\n    risk 2\n    patterns + \"boor\"\n",
+    ] {
+        assert!(
+            ran.stdout.contains(part),
+            "`{part}` is missing in\n{}",
+            ran.stdout
+        );
+    }
+    let ran = run(&["policy", "diff", text(&old), text(&new), "--output", "json"]).expect(1);
+    let diff = &ran.json()[0];
+    assert_eq!(
+        diff["changes"][1],
+        json!({"group": "term", "name": "rude-1", "kind": "changed", "details": [{"what": "risk", "from": "3", "to": "4"}]})
+    );
+    run(&["policy", "diff", text(&old), "missing.toml"])
+        .expect_error(2, "missing.toml: cannot be read");
+}
+
+#[test]
+fn the_schema_and_the_reference_are_printed() {
+    let schema: serde_json::Value =
+        serde_json::from_str(&run(&["policy", "schema"]).expect(0).stdout).expect("JSON");
+    assert_eq!(schema["title"], "Gavel policy");
+    let page = run(&["policy", "reference"]).expect(0).stdout;
+    assert!(
+        page == include_str!("../../../docs/policy-reference.md"),
+        "docs/policy-reference.md is stale; renew it with: cargo run --release -p gavel -- policy reference > docs/policy-reference.md"
+    );
+}

@@ -21,8 +21,8 @@ pub use digest::{Digest, NotADigest};
 pub use fold::{Contexts, Fold, HaltReason, MissingPolicy, Patience, Record, Ruling, Step};
 pub use memory_contexts::MemoryContexts;
 pub use policy::{
-    AgeBand, Document, Lint, Lists, Policy, PolicyError, TestFailure, TestVerdict, lint, run_tests,
-    test_verdicts,
+    AgeBand, Change, ChangeKind, Detail, Document, Lint, Lists, Policy, PolicyDiff, PolicyError,
+    TestFailure, TestVerdict, lint, policy_reference, policy_schema, run_tests, test_verdicts,
 };
 pub use ruling::{Action, Code};
 pub use state::{Activation, CorruptState, PartitionState};

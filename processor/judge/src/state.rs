@@ -28,6 +28,9 @@ pub struct PartitionState {
     /// Candidates that judge beside the policies in force, by scope.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) shadows: BTreeMap<String, Activation>,
+    /// Shadows that have ended: the order that put the candidate there, or ended it. Kept because an older order changes nothing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) ended_shadows: BTreeMap<String, Activation>,
 }
 
 /// Stored bytes that are no state of a partition.
@@ -46,6 +49,7 @@ impl Default for PartitionState {
             clock: Clock::default(),
             activations: BTreeMap::new(),
             shadows: BTreeMap::new(),
+            ended_shadows: BTreeMap::new(),
         }
     }
 }
@@ -78,7 +82,7 @@ impl PartitionState {
         &self.activations
     }
 
-    /// Shadow activations, by scope. One that names the policy in force judges nothing.
+    /// Candidates in shadow, by scope.
     pub fn shadows(&self) -> &BTreeMap<String, Activation> {
         &self.shadows
     }

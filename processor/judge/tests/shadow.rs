@@ -157,3 +157,36 @@ fn a_retry_is_a_retry_in_the_shadow_too() {
         ("block", Some(2))
     );
 }
+
+#[test]
+fn a_shadow_that_has_ended_does_not_come_back_with_the_next_policy() {
+    let next = POLICY.replace("mask = 3", "mask = 4");
+    for ends_by_force in [false, true] {
+        let mut bench = Bench::new();
+        bench.reload = true;
+        bench.shadow(&candidate(), "*");
+        if ends_by_force {
+            let order = bench.publish(&candidate(), "*", 1);
+            bench.mark(order);
+        } else {
+            bench.shadow(POLICY, "*");
+        }
+        let order = bench.publish(&next, "*", 1);
+        bench.mark(order);
+        bench.say(20, "darn");
+        assert!(bench.shadowed.is_none(), "by force: {ends_by_force}");
+    }
+}
+
+#[test]
+fn a_shadow_that_has_ended_is_none_for_a_community_with_its_own_policy() {
+    let mut bench = Bench::new();
+    let order = bench.publish(&POLICY.replace("mask = 3", "mask = 4"), "c", 1);
+    bench.mark(order);
+    bench.shadow(&candidate(), "*");
+    bench.say(20, "darn");
+    assert!(bench.shadowed.is_some());
+    bench.shadow(POLICY, "*");
+    bench.say(20, "darn");
+    assert!(bench.shadowed.is_none());
+}

@@ -120,6 +120,7 @@ pub fn run(
     let activated = orders.activate(&Activation {
         digest: policy.digest(),
         scope: "*".into(),
+        shadow: false,
         author,
         marker_time: Some(first),
     })?;

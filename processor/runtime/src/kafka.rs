@@ -15,6 +15,7 @@ mod sender;
 
 pub use client::{
     admin_client, admin_config, lane_consumer_config, producer_config, reader_config,
+    shadow_producer_config,
 };
 pub use cluster::{Cluster, TopicLayout};
 pub use error::BrokerError;

@@ -14,6 +14,7 @@ pub mod produce;
 pub mod replay;
 pub mod restore;
 pub mod run;
+pub mod shadow_report;
 pub mod shell;
 pub mod telemetry;
 pub mod topics;

@@ -5,85 +5,28 @@
 //! that is not there, and nothing is activated that does not compile here. Everything can be run again: a half-finished
 //! activation is finished with the same number, and the fold ignores the markers that it has already met.
 
+mod activate;
+mod error;
+pub mod history;
+
+pub use activate::{Activated, Activation, RolledBack};
+pub use error::OrderError;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use gavel_judge::{ControlLog, Digest, Document, ENGINE, NoPolicy, Policy, PolicyError};
+use gavel_judge::{ControlLog, Digest, Document, ENGINE, Policy};
 use gavel_schemas::{
-    ControlMarker, LogOpened, Order, PolicyActivated, PolicyDocument, encode_marker, encode_order,
-    limits,
+    ControlMarker, LogOpened, Order, PolicyDocument, encode_marker, encode_order, limits,
 };
 use sha2::Digest as _;
 
 use crate::config::Config;
-use crate::control::{ControlError, ControlReader};
+use crate::control::ControlReader;
 use crate::hex::hex;
-use crate::kafka::{BrokerError, Cluster, Outgoing, Sender};
+use crate::kafka::{Cluster, Outgoing, Sender};
 
 /// The scope of an activation that holds for every community without one of its own.
 pub const EVERYWHERE: &str = "*";
-
-/// Why an order was not written, or not spread.
-#[derive(Debug, thiserror::Error)]
-pub enum OrderError {
-    #[error(transparent)]
-    Broker(#[from] BrokerError),
-    #[error(transparent)]
-    Control(#[from] ControlError),
-    #[error("the log has no identity yet: `{control}` holds no LogOpened")]
-    NotOpened { control: String },
-    #[error("`{messages}` has {found} partitions, but the log was opened with {opened}")]
-    PartitionsChanged {
-        messages: String,
-        found: i32,
-        opened: i32,
-    },
-    #[error("no complete policy {digest} in `{control}`")]
-    NotPublished { digest: Digest, control: String },
-    #[error("policy {digest} cannot be used: {source}")]
-    Policy { digest: Digest, source: PolicyError },
-    #[error("policy {digest} fails its own tests: {}", .failed.join("; "))]
-    Tests { digest: Digest, failed: Vec<String> },
-    #[error(
-        "policy {digest} is for engine {engine}, but `*` runs engine {current}; only `*` may change the engine"
-    )]
-    EngineOfScope {
-        digest: Digest,
-        engine: u32,
-        current: u32,
-    },
-    #[error(
-        "`{scope}` is no scope: use `*` or one community, without `/` and at most {} bytes",
-        limits::STRING_BYTES
-    )]
-    Scope { scope: String },
-    #[error("no randomness for the order's nonce: {0}")]
-    Nonce(getrandom::Error),
-    #[error("the order was acknowledged but is not in `{control}` when read back")]
-    Vanished { control: String },
-}
-
-impl OrderError {
-    /// What a person does next.
-    pub fn next_step(&self) -> String {
-        match self {
-            OrderError::Broker(error) => error.next_step(),
-            OrderError::Control(error) => error.next_step(),
-            OrderError::NotOpened { .. } => {
-                "run `gavel topics create --partitions N`, or `gavel topics adopt` for topics that exist".into()
-            }
-            OrderError::PartitionsChanged { .. } => {
-                "check [topics]; the number of partitions is fixed for the life of a log, because users would move".into()
-            }
-            OrderError::NotPublished { .. } => "run `gavel policy publish FILE` first, or activate the file itself".into(),
-            OrderError::Policy { .. } => "run `gavel policy check FILE`, then publish again".into(),
-            OrderError::Tests { .. } => "run `gavel policy check FILE`, mend the policy or its tests, then publish again".into(),
-            OrderError::EngineOfScope { .. } => "activate a policy of the new engine for `*` first".into(),
-            OrderError::Scope { .. } => "check --community".into(),
-            OrderError::Nonce(_) => "try again; this machine's random source does not answer".into(),
-            OrderError::Vanished { .. } => "check that nobody deletes or replaces the control topic, then run again".into(),
-        }
-    }
-}
 
 /// Who wants it and why; recorded in the order.
 #[derive(Debug, Clone, Default)]
@@ -108,29 +51,6 @@ pub struct Published {
     pub bytes: usize,
     /// Chunks written now; 0 when the complete document was there.
     pub written: usize,
-}
-
-/// What `activate` did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Activated {
-    /// Offset of the order in the control topic.
-    pub order: i64,
-    pub digest: Digest,
-    /// True when the newest activation of the scope named this policy already, and only its markers were sent (again).
-    pub resumed: bool,
-    /// Message partitions that have its marker.
-    pub partitions: i32,
-}
-
-/// What to activate.
-#[derive(Debug, Clone)]
-pub struct Activation {
-    pub digest: Digest,
-    /// `*` or one community.
-    pub scope: String,
-    pub author: Author,
-    /// Record time of the markers in milliseconds since 1970, for topics with CreateTime; `None`: now.
-    pub marker_time: Option<i64>,
 }
 
 /// Writes orders; holds the control log as far as it has read it.
@@ -207,40 +127,6 @@ impl<'a> Orders<'a> {
             }),
         }
     }
-
-    /// Orders that a scope be judged by a published policy from here on, and tells every message partition.
-    pub fn activate(&mut self, activation: &Activation) -> Result<Activated, OrderError> {
-        let partitions = self.message_partitions()?;
-        let engine = self.usable_engine(&activation.digest)?;
-        check_scope(&activation.scope)?;
-        self.check_engine(activation, engine)?;
-        let resumed = newest_activation(self.control(), &activation.scope)
-            .filter(|(_, order)| order.digest == activation.digest.to_string())
-            .map(|(number, _)| number);
-        let order = match resumed {
-            Some(number) => number,
-            None => {
-                let order = Order::PolicyActivated(PolicyActivated {
-                    scope: activation.scope.clone(),
-                    digest: activation.digest.to_string(),
-                    engine: engine.cast_signed(),
-                    shadow: false,
-                    by: activation.author.by.clone(),
-                    reason: activation.author.reason.clone(),
-                    nonce: nonce()?,
-                    issued_at: now_ms(),
-                });
-                self.write(&activation.scope, &order)?
-            }
-        };
-        self.mark(order, partitions, activation.marker_time)?;
-        Ok(Activated {
-            order,
-            digest: activation.digest,
-            resumed: resumed.is_some(),
-            partitions,
-        })
-    }
 }
 
 impl Orders<'_> {
@@ -272,57 +158,6 @@ impl Orders<'_> {
             });
         }
         Ok(found)
-    }
-
-    /// The engine of a policy that is completely published and compiles.
-    fn usable_engine(&self, digest: &Digest) -> Result<u32, OrderError> {
-        match self.control().compile(digest) {
-            Ok(policy) => self.check_tests(digest).map(|()| policy.engine()),
-            Err(NoPolicy::Incomplete(digest)) => Err(OrderError::NotPublished {
-                digest,
-                control: self.control_topic(),
-            }),
-            Err(NoPolicy::Invalid { digest, source }) => Err(OrderError::Policy { digest, source }),
-        }
-    }
-
-    /// A policy's inline tests are its author's word for what it does: it goes into force only if they hold.
-    fn check_tests(&self, digest: &Digest) -> Result<(), OrderError> {
-        let document = self.control().document(digest);
-        let failures =
-            document.map_or(Ok(Vec::new()), |document| gavel_judge::run_tests(&document));
-        let failures = failures.map_err(|source| OrderError::Policy {
-            digest: *digest,
-            source,
-        })?;
-        if failures.is_empty() {
-            return Ok(());
-        }
-        let failed = failures
-            .iter()
-            .map(|failure| format!("{} ({})", failure.test, failure.differences.join(", ")))
-            .collect();
-        Err(OrderError::Tests {
-            digest: *digest,
-            failed,
-        })
-    }
-
-    /// Only `*` may change the engine; the fold would refuse the marker of a community that tries.
-    fn check_engine(&self, activation: &Activation, engine: u32) -> Result<(), OrderError> {
-        if activation.scope == EVERYWHERE {
-            return Ok(());
-        }
-        match newest_activation(self.control(), EVERYWHERE) {
-            Some((_, everywhere)) if everywhere.engine != engine.cast_signed() => {
-                Err(OrderError::EngineOfScope {
-                    digest: activation.digest,
-                    engine,
-                    current: everywhere.engine.cast_unsigned(),
-                })
-            }
-            Some(_) | None => Ok(()),
-        }
     }
 
     /// Writes an order and reads the control log to behind it; its number.
@@ -405,30 +240,6 @@ fn chunks(document: &Document) -> Result<Vec<Order>, OrderError> {
         .collect()
 }
 
-/// Number and content of the newest activation of a scope that judges for real.
-fn newest_activation(control: &ControlLog, scope: &str) -> Option<(i64, PolicyActivated)> {
-    control
-        .orders()
-        .filter_map(|recorded| match recorded.order() {
-            Order::PolicyActivated(order) if order.scope == scope && !order.shadow => {
-                Some((recorded.offset, order.clone()))
-            }
-            _ => None,
-        })
-        .last()
-}
-
-fn check_scope(scope: &str) -> Result<(), OrderError> {
-    let named = !scope.is_empty() && !scope.contains('/') && scope.len() <= limits::STRING_BYTES;
-    if scope == EVERYWHERE || named {
-        Ok(())
-    } else {
-        Err(OrderError::Scope {
-            scope: scope.to_owned(),
-        })
-    }
-}
-
 fn nonce() -> Result<Vec<u8>, OrderError> {
     let mut bytes = vec![0; 16];
     getrandom::fill(&mut bytes).map_err(OrderError::Nonce)?;
@@ -482,47 +293,5 @@ default = { flag = 2, mask = 3, block = 5, escalate = 7 }
         }
         let read = control.document(&document.digest()).expect("complete");
         assert_eq!(read.canonical(), document.canonical());
-    }
-
-    #[test]
-    fn the_newest_activation_of_a_scope_is_that_of_the_scope_and_for_real() {
-        let activated = |scope: &str, digest: &str, shadow: bool| {
-            Order::PolicyActivated(PolicyActivated {
-                scope: scope.into(),
-                digest: digest.into(),
-                engine: 1,
-                shadow,
-                by: String::new(),
-                reason: String::new(),
-                nonce: vec![0; 16],
-                issued_at: 0,
-            })
-        };
-        let mut control = ControlLog::new();
-        let orders = [
-            ("*", "a", false),
-            ("c", "b", false),
-            ("*", "d", false),
-            ("*", "e", true),
-        ];
-        for (offset, (scope, digest, shadow)) in (10..).zip(orders) {
-            control.append(offset, &encode_order(&activated(scope, digest, shadow)));
-        }
-        let newest = |scope| {
-            newest_activation(&control, scope).map(|(number, order)| (number, order.digest))
-        };
-        assert_eq!(newest("*"), Some((12, "d".into())));
-        assert_eq!(newest("c"), Some((11, "b".into())));
-        assert_eq!(newest("x"), None);
-    }
-
-    #[test]
-    fn a_scope_is_everything_or_one_community() {
-        for scope in ["*", "lobby", "ž"] {
-            assert!(check_scope(scope).is_ok(), "{scope}");
-        }
-        for scope in ["", "a/b", &"x".repeat(513)] {
-            assert!(check_scope(scope).is_err(), "{scope}");
-        }
     }
 }

@@ -5,7 +5,9 @@
 
 use crate::config::Config;
 use crate::control::{ControlError, ControlFollower};
-use crate::kafka::{BrokerError, Cluster, lane_consumer_config, producer_config};
+use crate::kafka::{
+    BrokerError, Cluster, lane_consumer_config, producer_config, shadow_producer_config,
+};
 use crate::lane::Settings;
 use crate::shell::{self, LaneHandle, LaneParts, Mail, OutputTopics, Restorers, WorldParts};
 use crate::telemetry::Telemetry;
@@ -131,6 +133,7 @@ impl Processor {
                 settings: settings(config),
                 consumer: lane_consumer_config(config, index),
                 producer: producer_config(config),
+                shadow: shadow_producer_config(config),
                 topics: OutputTopics::of(&config.topics),
                 partitions,
                 restorers: restorers.clone(),

@@ -4,6 +4,7 @@ mod context;
 mod murmur2;
 mod outbox;
 mod restorer;
+mod shadow;
 mod thread;
 mod world;
 

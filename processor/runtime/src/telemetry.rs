@@ -39,8 +39,19 @@ pub const RESTORES: &str = "gavel_restores_total";
 pub const RESTORE_SECONDS: &str = "gavel_restore_seconds";
 /// Producers ended after a failed delivery. Alert on any.
 pub const PRODUCERS_REPLACED: &str = "gavel_producers_replaced_total";
+/// What candidates said, by `outcome`: `delivered`, `dropped` (too many were waiting), `failed` (refused or given up). Verdicts are
+/// not touched by any of it; alert on the last two only while a shadow report matters.
+pub const SHADOW_VERDICTS: &str = "gavel_shadow_verdicts_total";
 /// Rebalances seen, by `kind` (`assigned`, `revoked`, `lost`).
 pub const REBALANCES: &str = "gavel_rebalances_total";
+
+/// What became of a shadow verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shadowed {
+    Delivered,
+    Dropped,
+    Failed,
+}
 
 /// A lane that has not been heard of for this long makes the process unhealthy.
 const LANE_SILENCE: Duration = Duration::from_secs(60);
@@ -65,6 +76,7 @@ pub struct Telemetry {
     epochs: IntCounterVec,
     restores: IntCounterVec,
     rebalances: IntCounterVec,
+    shadowed: [IntCounter; 3],
     pub misrouted: IntCounter,
     pub producers_replaced: IntCounter,
     pub verdict_delay: Histogram,
@@ -115,8 +127,11 @@ impl Telemetry {
                 )
             })
             .collect();
+        let by_outcome = counter(SHADOW_VERDICTS, "What candidates said", &["outcome"])?;
         Ok(Telemetry {
             verdicts,
+            shadowed: ["delivered", "dropped", "failed"]
+                .map(|outcome| by_outcome.with_label_values(&[outcome])),
             dead_letters: counter(DEAD_LETTERS, "Dead letters sent", &["reason"])?,
             phases: gauge(
                 PARTITION_PHASE,
@@ -173,6 +188,10 @@ impl Telemetry {
 
     pub fn dead_letter(&self, reason: &str) {
         self.dead_letters.with_label_values(&[reason]).inc();
+    }
+
+    pub fn shadowed(&self, outcome: Shadowed) {
+        self.shadowed[outcome as usize].inc();
     }
 
     pub fn epoch(&self, committed: bool) {

@@ -47,6 +47,7 @@ fn activation(document: &Document) -> Activation {
     Activation {
         digest: document.digest(),
         scope: EVERYWHERE.into(),
+        shadow: false,
         author: Author::default(),
         marker_time: None,
     }

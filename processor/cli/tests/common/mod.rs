@@ -153,6 +153,18 @@ impl Kafka {
     /// Starts `gavel run` on a data directory of its own.
     pub fn start_processor(&self, lanes: usize) -> Running {
         let data_dir = tempfile::tempdir().expect("a temporary directory");
+        let child = self.spawn_processor(lanes, data_dir.path());
+        Running { child, data_dir }
+    }
+
+    /// Ends a processor as a power cut does and starts it again on its data directory.
+    pub fn kill_and_restart(&self, running: &mut Running, lanes: usize) {
+        running.child.kill().expect("it was running");
+        running.child.wait().expect("it ends");
+        running.child = self.spawn_processor(lanes, running.data_dir.path());
+    }
+
+    fn spawn_processor(&self, lanes: usize, data_dir: &Path) -> std::process::Child {
         let lanes = lanes.to_string();
         let arguments = [
             "run",
@@ -161,20 +173,23 @@ impl Kafka {
             "--listen",
             "127.0.0.1:0",
             "--data-dir",
-            text(data_dir.path()),
+            text(data_dir),
             "--log-format",
             "json",
         ];
-        let log = std::fs::File::create(data_dir.path().join("log")).expect("the log is created");
-        let child = Command::new(env!("CARGO_BIN_EXE_gavel"))
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(data_dir.join("log"))
+            .expect("the log is created");
+        Command::new(env!("CARGO_BIN_EXE_gavel"))
             .args(arguments)
             .envs(&self.variables)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
-            .expect("the binary starts");
-        Running { child, data_dir }
+            .expect("the binary starts")
     }
 
     /// All verdicts, without repeats.

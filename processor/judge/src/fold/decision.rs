@@ -25,6 +25,8 @@ pub(super) struct Decision {
     pub mute_until: Option<i64>,
     pub queues: BTreeSet<String>,
     pub trust: Option<TrustLevel>,
+    /// Rules that were found, in order, also those too weak to count: context rules may name them.
+    pub spoken: Vec<u32>,
     weak: Vec<Weak>,
 }
 
@@ -51,6 +53,7 @@ impl Decision {
         self.mute_until = None;
         self.queues.clear();
         self.trust = None;
+        self.spoken.clear();
         self.weak.clear();
     }
 
@@ -63,6 +66,8 @@ impl Decision {
     /// Takes in what was found: a hit counts by itself if it is right at least every other time, and several weaker ones of a topic when
     /// one of them is right more likely than not. Drops the hits that do not count.
     pub fn hits(&mut self, policy: &Policy, found: &mut Found) {
+        self.spoken.extend(found.hits.iter().map(|hit| hit.term));
+        self.spoken.sort_unstable();
         for hit in &found.hits {
             let Some(rule) = policy.rule(hit.term) else {
                 continue;

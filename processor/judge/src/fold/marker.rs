@@ -5,7 +5,7 @@
 //! can try again.
 
 use super::message::context_key;
-use super::{Contexts, EVERYWHERE, Fold, HaltReason, Patience};
+use super::{Contexts, EVERYWHERE, Fold, HaltReason, Patience, scoped};
 use crate::ENGINE;
 use crate::control::{ControlLog, PolicyOf};
 use crate::digest::Digest;
@@ -70,15 +70,14 @@ impl Fold {
         order: &PolicyActivated,
         control: &ControlLog,
     ) -> Resolved {
+        let state = &self.state;
         let current = if order.shadow {
-            self.state.shadows()
+            let ended = state.ended_shadows.get(&order.scope);
+            state.shadows.get(&order.scope).or(ended)
         } else {
-            self.state.activations()
+            state.activations.get(&order.scope)
         };
-        if current
-            .get(&order.scope)
-            .is_some_and(|current| current.order >= number)
-        {
+        if current.is_some_and(|current| current.order >= number) {
             return Resolved::Counts(Change::Nothing);
         }
         let (Ok(digest), Ok(engine)) =
@@ -126,6 +125,10 @@ impl Fold {
                 activation,
                 policy,
             } => {
+                let candidate = self.state.shadows.get(&scope);
+                if candidate.is_some_and(|candidate| candidate.digest == activation.digest) {
+                    self.end_shadow(&scope);
+                }
                 self.policies.insert(scope.clone(), policy);
                 self.state.activations.insert(scope, activation);
             }
@@ -135,8 +138,14 @@ impl Fold {
                 activation,
                 policy,
             } => {
+                let in_force = scoped(&self.policies, &scope);
+                let ends = in_force.is_some_and(|(_, judges)| judges.digest() == activation.digest);
                 self.shadows.insert(scope.clone(), policy);
-                self.state.shadows.insert(scope, activation);
+                self.state.ended_shadows.remove(&scope);
+                self.state.shadows.insert(scope.clone(), activation);
+                if ends {
+                    self.end_shadow(&scope);
+                }
             }
             Change::Erase { community, user } => {
                 let key = &mut self.scratch.key;
@@ -149,5 +158,13 @@ impl Fold {
             }
         }
         Ok(())
+    }
+
+    /// For good: a later policy in force does not wake the candidate.
+    fn end_shadow(&mut self, scope: &str) {
+        self.shadows.remove(scope);
+        if let Some((scope, activation)) = self.state.shadows.remove_entry(scope) {
+            self.state.ended_shadows.insert(scope, activation);
+        }
     }
 }

@@ -470,7 +470,7 @@ impl Scratch {
     fn fires(&mut self, compiled: &CompiledContext, message: &ChatMessage<'_>, now: i64) -> bool {
         let rule = &compiled.rule;
         let speaks = |named: &Named| match *named {
-            Named::Rule(index) => self.found.hits.iter().any(|hit| hit.term == index),
+            Named::Rule(index) => self.decision.spoken.binary_search(&index).is_ok(),
             Named::Topic(topic) => self
                 .decision
                 .risks

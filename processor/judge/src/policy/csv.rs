@@ -17,9 +17,27 @@ const COLUMNS: [&str; 10] = [
     "fuzzy",
     "guards",
 ];
-const REQUIRED: usize = 4;
+pub(super) const REQUIRED: usize = 4;
+/// What each column holds, for the author's reference.
+const MEANINGS: [&str; COLUMNS.len()] = [
+    "Names the rule in verdicts; each rule of a policy has its own.",
+    "Patterns, any of which is a hit; several are parted by `|`.",
+    "One of `policy.topics`.",
+    "0 harmless to 7 worst.",
+    "0 to 1 with three decimals: how often a bare hit is right. Default: 1.",
+    "`true`: it is found inside words too. Default: `false`.",
+    "Patterns that beat this term where they overlap its hit, parted by `|`. Default: none.",
+    "Only in messages of this language. Default: every language.",
+    "`true`: it is also found misspelt, starred out or in pieces. Default: `false`.",
+    "Names of guards, parted by `|`. Default: those of its topic.",
+];
 /// Between several patterns or exceptions in one cell.
 const SEPARATOR: char = '|';
+
+/// The columns with what they hold.
+pub(super) fn columns() -> impl Iterator<Item = (&'static str, &'static str)> {
+    COLUMNS.into_iter().zip(MEANINGS)
+}
 
 /// Reads a list; what is wrong goes to `problems` with the list's name and line.
 pub(super) fn read(

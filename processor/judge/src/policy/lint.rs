@@ -10,6 +10,7 @@ mod shapes;
 mod words;
 
 use super::document::Document;
+pub(super) use behaviour::{decimal, duration};
 use serde::Serialize;
 use shapes::Reader;
 use std::collections::BTreeMap;

@@ -3,17 +3,20 @@
 mod age_bands;
 mod compile;
 mod csv;
+mod diff;
 mod document;
 mod error;
 mod lint;
 mod parse;
 pub(crate) mod pattern;
+mod reference;
 mod source;
 mod tests_inline;
 
 pub use age_bands::AgeBand;
 pub use compile::Policy;
 pub(crate) use compile::{CompiledContext, Named};
+pub use diff::{Change, ChangeKind, Detail, PolicyDiff};
 pub use document::Document;
 pub(crate) use document::{
     Consequence, ContextKind, Detector, Field, Levels, SameText, TrustLevel, Urls,
@@ -22,4 +25,5 @@ pub use error::PolicyError;
 pub use lint::{Lint, lint};
 pub(crate) use parse::EVENTS;
 pub use parse::Lists;
+pub use reference::{policy_reference, policy_schema};
 pub use tests_inline::{TestFailure, TestVerdict, run_tests, test_verdicts};

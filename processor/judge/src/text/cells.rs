@@ -31,7 +31,7 @@ impl Marks {
     pub const JOINED: Marks = Marks(8_192);
 
     /// Names as verdicts carry them, in their order.
-    const NAMES: [(Marks, &'static str); 14] = [
+    pub const NAMES: [(Marks, &'static str); 14] = [
         (Marks::CENSORED, "censored"),
         (Marks::CONFUSABLE, "confusable"),
         (Marks::EMOJI, "emoji-letters"),

@@ -154,6 +154,41 @@ impl View {
         }
     }
 
+    /// Counts letters that were written apart as the one word that they are.
+    fn close(&mut self, spaced: &View) {
+        let joined = spaced
+            .words
+            .iter()
+            .filter(|word| spaced.marks_of(word).has(Marks::SPACED));
+        let mut joined = joined
+            .map(|word| (word.cell, spaced.last_cell(word)))
+            .peekable();
+        let (mut fewer, mut inside) = (0, None);
+        for word in &mut self.words {
+            while joined.next_if(|(_, last)| *last < word.cell).is_some() {
+                inside = None;
+            }
+            match joined.peek() {
+                Some((first, _)) if *first <= word.cell => match inside {
+                    None => inside = Some(word.position - fewer),
+                    Some(position) => {
+                        fewer = word.position - position;
+                        word.position = position;
+                        continue;
+                    }
+                },
+                _ => inside = None,
+            }
+            word.position -= fewer;
+        }
+    }
+
+    fn last_cell(&self, word: &Word) -> u32 {
+        let last = (word.to as usize).checked_sub(1);
+        last.and_then(|last| self.origin.get(last))
+            .map_or(word.cell, |origin| origin.index)
+    }
+
     /// Where the bytes `from..to` of this view stand in the original, and what was undone in them.
     pub fn trace(&self, from: usize, to: usize) -> Option<Place> {
         let mut all = self.origin.get(from..to)?.iter().filter(|one| one.end > 0);
@@ -265,6 +300,7 @@ impl Views {
             self.used[SPACED] = join_spaced(source, decoded, undo.leet, &mut self.other);
             if self.used[SPACED] {
                 self.others[SPACED].fill(&self.other);
+                self.plain.close(&self.others[SPACED]);
             }
         }
         if cells.long_runs && undo.repeats {
@@ -599,6 +635,18 @@ mod tests {
             (Span { start: 3, end: 10 }, Marks::SPACED)
         );
         assert_eq!(views.plain().position_of(place.cells.0), 1);
+    }
+
+    #[test]
+    fn letters_written_apart_are_one_word_among_the_others() {
+        let (mut cells, mut views) = (Cells::default(), Views::default());
+        cells.read("oh d a r n it. a b c d me");
+        views.read(&cells, Undo::default());
+        let positions = views.plain().words.iter().map(|word| word.position);
+        assert_eq!(
+            positions.collect::<Vec<u32>>(),
+            [0, 1, 1, 1, 1, 2, 19, 19, 19, 19, 20]
+        );
     }
 
     #[test]

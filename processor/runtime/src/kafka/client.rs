@@ -12,6 +12,10 @@ use crate::config::{Config, Protocol};
 /// any verdict, dead letter (512 KiB and headers) and order (768 KiB).
 const REQUEST_BYTES: &str = "1000000";
 
+/// Shadow verdicts of a lane that may wait for their ack, and their bytes in KiB; what comes on top is dropped.
+const SHADOW_IN_FLIGHT: &str = "20000";
+const SHADOW_KIBIBYTES: &str = "32768";
+
 fn base(config: &Config, role: &str) -> ClientConfig {
     let mut client = ClientConfig::new();
     client.set("client.id", format!("gavel-{role}"));
@@ -110,6 +114,24 @@ pub fn producer_config(config: &Config) -> ClientConfig {
     client
 }
 
+/// For what a candidate says in shadow. It may fail at any time and nobody minds: it gives up after a while, holds little, and is a
+/// client of its own, because an idempotent producer with `enable.gapless.guarantee` ends with the first record that it loses.
+pub fn shadow_producer_config(config: &Config) -> ClientConfig {
+    let mut client = base(config, "shadow");
+    client.set("linger.ms", "50");
+    let mut client = with_properties(client, config);
+    client.set("enable.idempotence", "false");
+    client.set("acks", "1");
+    client.set("message.timeout.ms", "10000");
+    client.set("queue.buffering.max.messages", SHADOW_IN_FLIGHT);
+    client.set("queue.buffering.max.kbytes", SHADOW_KIBIBYTES);
+    client.set("partitioner", "murmur2");
+    client.set("message.max.bytes", REQUEST_BYTES);
+    // A topic that was missing is found again this soon.
+    client.set("topic.metadata.refresh.interval.ms", "10000");
+    client
+}
+
 /// For topics and their settings.
 pub fn admin_config(config: &Config) -> ClientConfig {
     with_properties(base(config, "admin"), config)
@@ -182,6 +204,22 @@ mod tests {
     }
 
     #[test]
+    fn what_a_candidate_says_is_given_up_after_a_while_and_never_fills_the_memory() {
+        let mut config = config(Protocol::Classic);
+        config
+            .kafka
+            .properties
+            .set("queue.buffering.max.messages", "9000000");
+        let shadow = shadow_producer_config(&config);
+        assert_eq!(shadow.get("message.timeout.ms"), Some("10000"));
+        assert_eq!(
+            shadow.get("queue.buffering.max.messages"),
+            Some(SHADOW_IN_FLIGHT)
+        );
+        assert_eq!(shadow.get("enable.gapless.guarantee"), None);
+    }
+
+    #[test]
     fn sessions_are_the_brokers_with_the_consumer_protocol() {
         let lane = lane_consumer_config(&config(Protocol::Consumer), 0);
         for key in [
@@ -212,6 +250,10 @@ mod tests {
             drop(reader);
             let producer: BaseProducer = producer_config(&config).create().expect("a producer");
             drop(producer);
+            let shadow: BaseProducer = shadow_producer_config(&config)
+                .create()
+                .expect("a producer of shadow verdicts");
+            drop(shadow);
             admin_client(&config).expect("an admin client");
         }
     }

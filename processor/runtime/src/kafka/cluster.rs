@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::{Offset, TopicPartitionList};
 
 use super::client::no_client;
 use super::log::typed;
@@ -95,6 +96,30 @@ impl Cluster {
     pub fn bounds(&self, topic: &str, partition: i32) -> Result<Bounds, BrokerError> {
         let doing = || format!("ask for the offsets of `{topic}` partition {partition}");
         bounds(&self.client, topic, partition, self.patience)
+            .map_err(|error| self.failed(doing(), error))
+    }
+
+    /// The first offset whose record is not older than this time in milliseconds since 1970; `None` if all are.
+    pub fn offset_at(
+        &self,
+        topic: &str,
+        partition: i32,
+        time: i64,
+    ) -> Result<Option<i64>, BrokerError> {
+        let doing = || format!("look for a time in `{topic}` partition {partition}");
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition, Offset::Offset(time.max(0)))
+            .and_then(|()| self.client.offsets_for_times(list, self.patience))
+            .and_then(|found| {
+                let element = found.find_partition(topic, partition);
+                element.map_or(Ok(None), |element| {
+                    element.error()?;
+                    Ok(match element.offset() {
+                        Offset::Offset(at) => Some(at),
+                        _ => None,
+                    })
+                })
+            })
             .map_err(|error| self.failed(doing(), error))
     }
 

@@ -36,6 +36,17 @@ pub struct Output<'a, H: ?Sized> {
     pub refusal: Option<Refusal>,
 }
 
+/// What a candidate says of one record, to be sent to the partition of its source.
+pub struct ShadowVerdict<'a, H: ?Sized> {
+    pub partition: i32,
+    /// Source offset.
+    pub offset: i64,
+    pub key: Option<&'a [u8]>,
+    pub value: &'a [u8],
+    /// As for a verdict.
+    pub headers: Option<&'a H>,
+}
+
 /// The producer took nothing (its queue is full, it is fatal): the lane treats it as a failed delivery.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
@@ -51,6 +62,9 @@ pub trait Effects {
     type Headers: ?Sized;
 
     fn produce(&mut self, output: Output<'_, Self::Headers>) -> Result<(), NotTaken>;
+    /// Sends what a candidate says, if that is easily done. It has no outcome on purpose: whatever becomes of it, nothing that the lane
+    /// does afterwards may depend on it.
+    fn shadow(&mut self, verdict: ShadowVerdict<'_, Self::Headers>);
     /// From here on no record of the partition arrives until `resume`.
     fn pause(&mut self, partition: i32);
     /// The next record to arrive is the first at or after `offset`.

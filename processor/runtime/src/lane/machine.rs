@@ -1,6 +1,6 @@
 //! The lane's state machine: events in, effects out, no I/O and no clock of its own.
 
-use super::effects::{Assignment, Delivery, Effects, Output};
+use super::effects::{Assignment, Delivery, Effects, Output, ShadowVerdict};
 use super::ledger::Kind;
 use super::live::{Hold, Live, Ready, Sought};
 use super::phase::{HaltReason, Phase};
@@ -247,6 +247,16 @@ impl Lane {
                 value: record.value,
                 headers: None,
                 refusal: Some(refusal),
+            });
+        }
+        // Not for a record that will be judged again.
+        if let (Ok(()), Some(value)) = (&taken, ruling.shadow) {
+            effects.shadow(ShadowVerdict {
+                partition,
+                offset: record.offset,
+                key,
+                value,
+                headers,
             });
         }
         let (action, code) = (ruling.action, ruling.code);

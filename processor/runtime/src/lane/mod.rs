@@ -3,7 +3,8 @@
 //!
 //! Invariants: a partition is judged only between `restored` and `revoked`/`lost`; each offset is folded at most once
 //! per assignment, in order; state is written only up to V; after a failed delivery nothing more is sent by that
-//! producer and all that it touched is restored from S.
+//! producer and all that it touched is restored from S. What a candidate says in shadow is outside of all this: it goes out
+//! through an effect without an answer, so no failure of it can reach a verdict.
 
 mod effects;
 mod ledger;
@@ -11,7 +12,7 @@ mod live;
 mod machine;
 mod phase;
 
-pub use effects::{Assignment, Delivery, Effects, NotTaken, Output, SeekLater};
+pub use effects::{Assignment, Delivery, Effects, NotTaken, Output, SeekLater, ShadowVerdict};
 pub use ledger::{Kind, Ledger, OutOfOrder};
 pub use live::Ready;
 pub use machine::{Lane, PartitionView, Recorded, Settings};

@@ -58,6 +58,7 @@ pub struct OutputTopics {
     pub messages: String,
     pub verdicts: String,
     pub dead_letters: String,
+    pub shadow: String,
 }
 
 impl OutputTopics {
@@ -67,6 +68,7 @@ impl OutputTopics {
             messages: topics.messages,
             verdicts: topics.verdicts,
             dead_letters: topics.dead_letters,
+            shadow: topics.shadow,
         }
     }
 }

@@ -7,10 +7,12 @@ use super::context::{LaneContext, Rebalance};
 use super::murmur2;
 use super::outbox::{Outbox, OutputTopics, Report};
 use super::restorer::{Cancel, Job, Restorers};
+use super::shadow::ShadowOutbox;
 use crate::control::ControlFollower;
 use crate::kafka::header_bytes;
 use crate::lane::{
     Assignment, Effects, HaltReason, Lane, NotTaken, Output, Ready, Recorded, SeekLater, Settings,
+    ShadowVerdict,
 };
 use crate::telemetry::Telemetry;
 use gavel_judge::{ControlLog, Record, Timestamp};
@@ -62,6 +64,7 @@ pub struct LaneParts {
     pub settings: Settings,
     pub consumer: ClientConfig,
     pub producer: ClientConfig,
+    pub shadow: ClientConfig,
     pub topics: OutputTopics,
     pub partitions: i32,
     pub restorers: Restorers,
@@ -115,6 +118,7 @@ struct Shell<'c> {
     consumer: &'c BaseConsumer<LaneContext>,
     topic: String,
     outbox: Outbox,
+    shadow: ShadowOutbox,
     restorers: Restorers,
     writer: Arc<Writer>,
     control: Arc<ControlFollower>,
@@ -174,6 +178,10 @@ impl Effects for Shell<'_> {
             self.telemetry.dead_letter(refusal.code());
         }
         self.outbox.send(&output, self.stamp)
+    }
+
+    fn shadow(&mut self, verdict: ShadowVerdict<'_, BorrowedHeaders>) {
+        self.shadow.send(&verdict);
     }
 
     fn pause(&mut self, partition: i32) {
@@ -292,10 +300,16 @@ fn run(parts: LaneParts, mail: Sender<Mail>, mailbox: &Receiver<Mail>) -> Result
         parts.consumer.create_with_context(LaneContext::default())?;
     consumer.subscribe(&[&parts.topics.messages])?;
     let outbox = Outbox::new(parts.producer, parts.topics.clone())?;
+    let shadow = ShadowOutbox::new(
+        parts.shadow,
+        parts.topics.shadow.clone(),
+        Arc::clone(&parts.telemetry),
+    );
     let shell = Shell {
         consumer: &consumer,
         topic: parts.topics.messages,
         outbox,
+        shadow,
         restorers: parts.restorers,
         writer: parts.writer,
         control: Arc::clone(&parts.control),
@@ -326,6 +340,10 @@ fn run(parts: LaneParts, mail: Sender<Mail>, mailbox: &Receiver<Mail>) -> Result
     let outcome = looped.run(mailbox);
     consumer.context().close();
     tracing::info!(lane = parts.index, "leaving the group");
+    let shadow = looped.shell.shadow;
+    drop(consumer);
+    // Last of all: the partitions have their next owner by now, and nobody waits.
+    shadow.finish();
     outcome
 }
 
@@ -431,6 +449,7 @@ impl Loop<'_> {
     fn acknowledge(&mut self) {
         let mut reports = std::mem::take(&mut self.reports);
         self.shell.outbox.poll(&mut reports);
+        self.shell.shadow.poll();
         let wall = if reports.is_empty() { 0 } else { wall_ms() };
         for report in reports.drain(..) {
             match report.outcome {

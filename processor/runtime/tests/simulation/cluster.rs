@@ -76,6 +76,7 @@ pub struct Cluster {
     pub messages: BTreeMap<i32, Topic>,
     pub verdicts: BTreeMap<i32, Vec<Appended>>,
     pub dead_letters: BTreeMap<i32, Vec<Appended>>,
+    pub shadows: BTreeMap<i32, Vec<Appended>>,
     pub control: Vec<Vec<u8>>,
     /// C per partition.
     pub committed: BTreeMap<i32, i64>,
@@ -94,6 +95,7 @@ impl Cluster {
             cluster.messages.insert(partition, Topic::default());
             cluster.verdicts.insert(partition, Vec::new());
             cluster.dead_letters.insert(partition, Vec::new());
+            cluster.shadows.insert(partition, Vec::new());
         }
         cluster
     }

@@ -42,6 +42,8 @@ struct Tally {
     crashes: usize,
     zombies: usize,
     moves: usize,
+    shadows: usize,
+    shadows_lost: usize,
     fingerprint: u64,
 }
 
@@ -80,6 +82,8 @@ impl Simulation {
                 _ => self.step(true),
             }
         }
+        let lost = self.processes.iter().map(|process| process.io.shadows_lost);
+        tally.shadows_lost = lost.sum();
         self.heal()?;
         self.check(&mut tally)?;
         Ok(tally)
@@ -280,6 +284,12 @@ impl Simulation {
                 tally,
             )?;
             check_order(partition, &self.cluster.verdicts[&partition])?;
+            check_shadows(
+                partition,
+                &self.cluster.shadows[&partition],
+                &reference.shadows,
+            )?;
+            tally.shadows += self.cluster.shadows[&partition].len();
             check_outputs(
                 "dead letter",
                 partition,
@@ -345,6 +355,23 @@ fn check_outputs(
     Ok(())
 }
 
+/// Any of them may be missing, but whatever is there is what a straight fold gives.
+fn check_shadows(
+    partition: i32,
+    found: &[Appended],
+    expected: &BTreeMap<i64, Appended>,
+) -> Result<(), String> {
+    let wrong = found
+        .iter()
+        .find(|output| expected.get(&output.source_offset) != Some(*output));
+    wrong.map_or(Ok(()), |output| {
+        Err(format!(
+            "partition {partition}: the shadow verdict of offset {} differs from that of a straight fold",
+            output.source_offset
+        ))
+    })
+}
+
 fn check_order(partition: i32, found: &[Appended]) -> Result<(), String> {
     let mut newest = -1;
     let mut seen = std::collections::BTreeSet::new();
@@ -366,6 +393,7 @@ fn check_order(partition: i32, found: &[Appended]) -> Result<(), String> {
 struct Reference {
     verdicts: BTreeMap<i64, Appended>,
     dead_letters: BTreeMap<i64, Appended>,
+    shadows: BTreeMap<i64, Appended>,
     digest: [u8; 32],
 }
 
@@ -377,6 +405,7 @@ impl Reference {
         let store: Arc<MemoryStore> = Arc::default();
         let mut memory = Memory::new(Arc::clone(&store) as Arc<dyn Backend>, usize::MAX / 2);
         let (mut verdicts, mut dead_letters) = (BTreeMap::new(), BTreeMap::new());
+        let mut shadows = BTreeMap::new();
         for source in &cluster.messages[&partition].records {
             let record = source.as_record();
             let ruling = loop {
@@ -390,14 +419,25 @@ impl Reference {
                     .expect("memory does not fail")
                 {
                     Step::Verdict(ruling) => {
-                        break (ruling.verdict.to_vec(), ruling.key_kept, ruling.dead_letter);
+                        let shadow = ruling.shadow.map(<[u8]>::to_vec);
+                        let verdict = (ruling.verdict.to_vec(), shadow);
+                        break (verdict, ruling.key_kept, ruling.dead_letter);
                     }
                     Step::Await { order } => control.compile_order(order),
                     Step::Halt(reason) => panic!("the reference halted: {reason:?}"),
                 }
             };
-            let (verdict, key_kept, refusal) = ruling;
+            let ((verdict, shadow), key_kept, refusal) = ruling;
             let key = source.key.clone().filter(|_| key_kept);
+            if let Some(shadow) = shadow {
+                let shadow = Appended {
+                    source_offset: source.offset,
+                    key: key.clone(),
+                    value: Some(shadow),
+                    reason: None,
+                };
+                shadows.insert(source.offset, shadow);
+            }
             verdicts.insert(
                 source.offset,
                 Appended {
@@ -436,6 +476,7 @@ impl Reference {
         Reference {
             verdicts,
             dead_letters,
+            shadows,
             digest,
         }
     }
@@ -474,6 +515,8 @@ fn every_schedule_ends_with_the_verdicts_and_the_state_of_a_straight_fold() {
                 total.crashes += tally.crashes;
                 total.zombies += tally.zombies;
                 total.moves += tally.moves;
+                total.shadows += tally.shadows;
+                total.shadows_lost += tally.shadows_lost;
             }
             Err(problem) => panic!(
                 "seed {seed}: {problem}\nreplay: GAVEL_SIM_SEED={seed} cargo test --release -p gavel-runtime --features seeded-bugs --test simulation every_schedule"
@@ -489,6 +532,10 @@ fn every_schedule_ends_with_the_verdicts_and_the_state_of_a_straight_fold() {
         assert!(
             total.crashes > 100 && total.zombies > 100 && total.moves > 100,
             "the schedules broke nothing: {total:?}"
+        );
+        assert!(
+            total.shadows > 1_000 && total.shadows_lost > 1_000,
+            "no candidate judged, or nothing of it was lost: {total:?}"
         );
     }
 }

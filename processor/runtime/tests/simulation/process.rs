@@ -6,13 +6,15 @@ use crate::world::SimWorld;
 use gavel_judge::ControlLog;
 use gavel_runtime::lane::{
     Assignment, Delivery, Effects, HaltReason, Kind, Lane, NotTaken, Output, SeededBug, SeekLater,
-    Settings,
+    Settings, ShadowVerdict,
 };
 use gavel_runtime::restore::{Interrupted, Leases, Request, restore};
 use gavel_state::{Backend, Batch, MemoryStore};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+/// Shadow verdicts that may wait.
+const SHADOWS_WAITING: usize = 6;
 /// Small enough that a handful of users fill it.
 const CONTEXT_BYTES: usize = 4_000;
 
@@ -40,6 +42,10 @@ pub struct Io {
     consumers: BTreeMap<i32, Consumer>,
     /// Sent, not in the topic yet; in order per topic and partition.
     queued: BTreeMap<(bool, i32), VecDeque<Pending>>,
+    /// What candidates said, not in the topic yet.
+    shadows: VecDeque<(i32, Appended)>,
+    /// Shadow verdicts that were dropped or refused.
+    pub shadows_lost: usize,
     /// In the topic, not reported yet.
     acks: VecDeque<(Delivery, i64)>,
     restores: Vec<Assignment>,
@@ -74,6 +80,20 @@ impl Effects for Io {
             .or_default()
             .push_back(Pending { delivery, appended });
         Ok(())
+    }
+
+    fn shadow(&mut self, verdict: ShadowVerdict<'_, ()>) {
+        if self.shadows.len() >= SHADOWS_WAITING {
+            self.shadows_lost += 1;
+            return;
+        }
+        let appended = Appended {
+            source_offset: verdict.offset,
+            key: verdict.key.map(<[u8]>::to_vec),
+            value: Some(verdict.value.to_vec()),
+            reason: None,
+        };
+        self.shadows.push_back((verdict.partition, appended));
     }
 
     fn pause(&mut self, partition: i32) {
@@ -231,13 +251,14 @@ impl Process {
 
     /// One thing happens in this process, chosen by the seed.
     pub fn step(&mut self, cluster: &mut Cluster, rng: &mut Rng, faults: bool) {
-        match rng.below(12) {
+        match rng.below(13) {
             0..=3 => self.deliver(cluster, rng, faults),
             4 | 5 => self.append_one(cluster, rng, faults),
             6 | 7 => self.acknowledge(rng),
             8 => self.complete_write(rng, faults),
             9 => self.complete_restore(cluster, rng, faults),
             10 => self.complete_consult(cluster, rng),
+            11 => self.append_shadows(cluster, rng),
             _ => self.tick(cluster, rng, faults),
         }
         for (partition, next) in self.io.commits.drain(..) {
@@ -332,6 +353,21 @@ impl Process {
         self.io
             .acks
             .push_back((pending.delivery, log.len() as i64 - 1));
+    }
+
+    /// Shadow verdicts reach their topic, or fail, which nobody is told.
+    fn append_shadows(&mut self, cluster: &mut Cluster, rng: &mut Rng) {
+        for _ in 0..=rng.below(8) {
+            let Some((partition, appended)) = self.io.shadows.pop_front() else {
+                return;
+            };
+            if rng.once_in(4) {
+                self.io.shadows_lost += 1;
+                continue;
+            }
+            let log = cluster.shadows.get_mut(&partition);
+            log.expect("partition exists").push(appended);
+        }
     }
 
     /// A request that was on its way when the process stopped.

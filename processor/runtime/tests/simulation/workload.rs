@@ -68,7 +68,7 @@ impl Workload {
             issued_at: 0,
         };
         cluster.append_order(encode_order(&Order::LogOpened(opened)));
-        let policies = ["4", "6"].map(|risk| {
+        let policies = ["4", "6", "7"].map(|risk| {
             let text = POLICY.replace("RISK", risk);
             let document =
                 Document::parse("simulation.toml", &text, &mut |_| Err("no lists".into()))
@@ -158,9 +158,9 @@ impl Workload {
         self.sent.push((partition, key, message));
     }
 
-    /// Publishes and activates; the markers follow one by one, or never.
+    /// Publishes and activates, now and then in shadow; the markers follow one by one, or never.
     fn activate(&mut self, cluster: &mut Cluster, rng: &mut Rng) {
-        let (digest, canonical) = self.policies[rng.below(2)].clone();
+        let (digest, canonical) = self.policies[rng.below(self.policies.len())].clone();
         let nonce: Vec<u8> = rng.next().to_le_bytes().repeat(2);
         let half = canonical.len() / 2;
         for (chunk, bytes) in [&canonical[..half], &canonical[half..]]
@@ -185,7 +185,7 @@ impl Workload {
             },
             digest: digest.to_string(),
             engine: 1,
-            shadow: false,
+            shadow: rng.once_in(3),
             by: "operator".into(),
             reason: String::new(),
             nonce,

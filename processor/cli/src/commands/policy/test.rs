@@ -114,7 +114,7 @@ pub fn show(out: &mut Out, one: &TestVerdict) -> io::Result<()> {
             printable(&why)
         };
         out.line(
-            &format!(
+            format!(
                 "  spoke: {spoke}; {} {}",
                 verdict.action,
                 printable(&labels.join(" "))

@@ -262,7 +262,7 @@ fn order(place: &str, earlier: &Step, step: &Step, lints: &mut Lints) {
 }
 
 /// Thousandths as an author writes them.
-fn decimal(thousandths: u64) -> String {
+pub(in crate::policy) fn decimal(thousandths: u64) -> String {
     let text = format!("{}.{:03}", thousandths / 1_000, thousandths % 1_000);
     let short = text.trim_end_matches('0');
     if short.ends_with('.') {

@@ -1,6 +1,6 @@
 //! Topics, thresholds, channels, weights: what no message reaches.
 
-use super::{Lints, highest_risks};
+use super::{Lints, decimal, highest_risks};
 use crate::policy::document::{Channel, Document, Levels};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -113,6 +113,9 @@ fn unreached(
     }
 }
 
+/// Risk, the highest first, id and weight of a rule that is more often wrong than right.
+type Weak<'a> = (Reverse<u8>, &'a String, u32);
+
 /// Rules that are more often wrong than right and have no others to count with.
 fn weights(document: &Document, lints: &mut Lints) {
     let terms = document
@@ -123,7 +126,7 @@ fn weights(document: &Document, lints: &mut Lints) {
         .detectors
         .iter()
         .map(|rule| (&rule.topic, rule.risk, &rule.id, rule.weight));
-    let mut weak: BTreeMap<&String, Vec<(Reverse<u8>, &String, u32)>> = BTreeMap::new();
+    let mut weak: BTreeMap<&String, Vec<Weak<'_>>> = BTreeMap::new();
     for (topic, risk, id, weight) in terms.chain(detectors) {
         if weight < EVEN {
             weak.entry(topic)
@@ -145,7 +148,7 @@ fn weights(document: &Document, lints: &mut Lints) {
                     id,
                     format!(
                         "weight {} is below 0.5, and with all other weak rules of `{topic}` from risk {} on it does not come to even: it can never count",
-                        thousandths(*weight),
+                        decimal((*weight).into()),
                         risk.0
                     ),
                     "raise the weight to 0.5 or more, or give the topic more rules that count with it",
@@ -153,12 +156,6 @@ fn weights(document: &Document, lints: &mut Lints) {
             }
         }
     }
-}
-
-/// `0.25`.
-fn thousandths(weight: u32) -> String {
-    let text = format!("{}.{:03}", weight / 1_000, weight % 1_000);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// Patterns of channels that an earlier one takes everything from.

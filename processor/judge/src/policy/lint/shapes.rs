@@ -291,13 +291,21 @@ impl Beater {
         let joined = self.words.concat();
         run.words().split(' ').any(|word| {
             joined.contains(word)
-                || self
-                    .words
-                    .iter()
-                    .any(|own| strsim::damerau_levenshtein(own, word) <= 1)
+                || self.words.iter().any(|own| is_near(own, word))
                 || word.contains(&joined)
         })
     }
+}
+
+/// Whether one slip makes a word of the other.
+fn is_near(one: &str, other: &str) -> bool {
+    // A slip is at one place: the words begin alike or end alike. That spares nearly all comparisons of long lists.
+    let short = one.len().min(other.len()) < 3;
+    let alike = one.as_bytes().first() == other.as_bytes().first()
+        || one.as_bytes().last() == other.as_bytes().last();
+    (short || alike)
+        && one.len().abs_diff(other.len()) <= 4
+        && strsim::damerau_levenshtein(one, other) <= 1
 }
 
 #[cfg(test)]
@@ -306,6 +314,15 @@ mod tests {
 
     fn run(text: &str) -> Run {
         Run(text.into())
+    }
+
+    #[test]
+    fn a_word_is_near_when_one_slip_makes_it() {
+        for near in ["draft", "rdaft", "raft", "drafft", "drat", "drafs"] {
+            assert!(is_near("draft", near), "{near}");
+        }
+        assert!(is_near("ab", "ba"));
+        assert!(!is_near("draft", "drift wood") && !is_near("draft", "croft"));
     }
 
     #[test]

@@ -10,13 +10,14 @@ use super::error::{PolicyError, Problems, did_you_mean};
 use super::{csv, source};
 use crate::ENGINE;
 pub(crate) use behaviour::EVENTS;
+pub(super) use rules::DETECTORS;
 use std::collections::BTreeSet;
 use toml::Spanned;
 
 /// Longest window, mute or half-life: a context is forgotten after 90 days.
 const LONGEST_MS: i64 = 90 * 86_400_000;
 /// What an action may be called in a `then` or `at`.
-const CONSEQUENCES: [&str; 5] = ["flag", "mask", "block", "mute", "escalate"];
+pub(super) const CONSEQUENCES: [&str; 5] = ["flag", "mask", "block", "mute", "escalate"];
 
 /// Gives the text of a list that the policy names.
 pub type Lists<'a> = &'a mut dyn FnMut(&str) -> Result<String, String>;

@@ -12,7 +12,7 @@ use toml::Spanned;
 const JOIN_MAX: u32 = 8;
 /// Longest time between them, in milliseconds: until then their text is kept.
 const JOIN_WITHIN: i64 = 300_000;
-const DETECTORS: [&str; 13] = [
+pub(in super::super) const DETECTORS: [&str; 13] = [
     "email",
     "phone",
     "card",

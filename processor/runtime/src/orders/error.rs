@@ -1,0 +1,134 @@
+//! Why an order could not be written, each with the step that mends it.
+
+use gavel_judge::{Digest, PolicyError};
+use gavel_schemas::limits;
+
+use super::history::Scope;
+use crate::control::ControlError;
+use crate::kafka::BrokerError;
+
+/// Why an order was not written, or not spread.
+#[derive(Debug, thiserror::Error)]
+pub enum OrderError {
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    #[error("the log has no identity yet: `{control}` holds no LogOpened")]
+    NotOpened { control: String },
+    #[error("`{messages}` has {found} partitions, but the log was opened with {opened}")]
+    PartitionsChanged {
+        messages: String,
+        found: i32,
+        opened: i32,
+    },
+    #[error("no complete policy {digest} in `{control}`")]
+    NotPublished { digest: Digest, control: String },
+    #[error("policy {digest} cannot be used: {source}")]
+    Policy { digest: Digest, source: PolicyError },
+    #[error("policy {digest} fails its own tests: {}", .failed.join("; "))]
+    Tests { digest: Digest, failed: Vec<String> },
+    #[error(
+        "policy {digest} is for engine {engine}, but `*` runs engine {current}; only `*` may change the engine"
+    )]
+    EngineOfScope {
+        digest: Digest,
+        engine: u32,
+        current: u32,
+    },
+    #[error(
+        "`{scope}` is no scope: use `*` or one community, without `/` and at most {} bytes",
+        limits::STRING_BYTES
+    )]
+    Scope { scope: String },
+    #[error("policy {digest} judges {scope} already: a candidate in shadow must be another one")]
+    InForceAlready { digest: Digest, scope: Scope },
+    #[error("no policy has been activated for {scope}")]
+    NothingInForce { scope: Scope },
+    #[error("no candidate has been activated in shadow for {scope}")]
+    NoShadow { scope: Scope },
+    #[error("`{topic}` has {found} partitions, but the log was opened with {opened}")]
+    ShadowPartitions {
+        topic: String,
+        found: i32,
+        opened: i32,
+    },
+    #[error("there is no policy before {digest} to go back to for {scope}")]
+    NothingBefore {
+        digest: Digest,
+        scope: Scope,
+        /// Policies that were in force and have been gone back from, newest first.
+        others: Vec<Digest>,
+    },
+    #[error("policy {digest} is in force for {scope} by order {order} already")]
+    GoneBackAlready {
+        digest: Digest,
+        scope: Scope,
+        order: i64,
+    },
+    #[error("`{target}` is no activation in the history of {scope}")]
+    NotInHistory { target: String, scope: Scope },
+    #[error("`{target}` means several policies in the history of {scope}")]
+    Ambiguous { target: String, scope: Scope },
+    #[error("order {order} is written, but not every partition has its marker: {source}")]
+    NotMarked {
+        order: i64,
+        /// The command that sends the missing ones.
+        finish: String,
+        source: Box<OrderError>,
+    },
+    #[error("no randomness for the order's nonce: {0}")]
+    Nonce(getrandom::Error),
+    #[error("the order was acknowledged but is not in `{control}` when read back")]
+    Vanished { control: String },
+}
+
+impl OrderError {
+    /// What a person does next.
+    pub fn next_step(&self) -> String {
+        match self {
+            OrderError::Broker(error) => error.next_step(),
+            OrderError::Control(error) => error.next_step(),
+            OrderError::NotOpened { .. } => {
+                "run `gavel topics create --partitions N`, or `gavel topics adopt` for topics that exist".into()
+            }
+            OrderError::PartitionsChanged { .. } => {
+                "check [topics]; the number of partitions is fixed for the life of a log, because users would move".into()
+            }
+            OrderError::NotPublished { .. } => "run `gavel policy publish FILE` first, or activate the file itself".into(),
+            OrderError::Policy { .. } => "run `gavel policy check FILE`, then publish again".into(),
+            OrderError::Tests { .. } => "run `gavel policy check FILE`, mend the policy or its tests, then publish again".into(),
+            OrderError::EngineOfScope { .. } => "activate a policy of the new engine for `*` first".into(),
+            OrderError::Scope { .. } => "check --community".into(),
+            OrderError::InForceAlready { scope, .. } => {
+                format!("to end a shadow, run `gavel policy activate --end-shadow{}`", scope.flag())
+            }
+            OrderError::NothingInForce { scope } => format!(
+                "run `gavel policy activate DIGEST{}`; `gavel policy history` shows what was activated",
+                scope.flag()
+            ),
+            OrderError::NoShadow { .. } => "`gavel policy history` shows which scopes have one".into(),
+            OrderError::ShadowPartitions { .. } => {
+                "delete that topic and run `gavel topics create --partitions N`, or name another in [topics]".into()
+            }
+            OrderError::NothingBefore { scope, others, .. } => match others.first() {
+                Some(other) => format!(
+                    "`gavel policy rollback --to {other}{}` goes to one that was gone back from; `gavel policy history` shows all",
+                    scope.flag()
+                ),
+                None => format!("activate another one: `gavel policy activate DIGEST|FILE{}`", scope.flag()),
+            },
+            OrderError::GoneBackAlready { digest, scope, .. } => format!(
+                "there is nothing to do; if that activation was interrupted, `gavel policy activate {digest}{}` sends its markers again",
+                scope.flag()
+            ),
+            OrderError::NotInHistory { scope, .. } | OrderError::Ambiguous { scope, .. } => format!(
+                "`gavel policy history{}` shows its orders and digests",
+                scope.flag()
+            ),
+            OrderError::NotMarked { finish, .. } => format!("run `{finish}`, which sends the missing ones"),
+            OrderError::Nonce(_) => "try again; this machine's random source does not answer".into(),
+            OrderError::Vanished { .. } => "check that nobody deletes or replaces the control topic, then run again".into(),
+        }
+    }
+}
