@@ -129,7 +129,6 @@ max_risk = 5
         "snigger",
         "suspicious",
         "a s",
-        "he ll",
         "as sad as",
         "I am gay",
         "muslims and jews",
@@ -200,21 +199,10 @@ fn the_switches_of_normalise_leave_what_they_name() {
 
 #[test]
 fn a_pattern_is_read_like_a_message() {
-    let mut room = room(&DARN.replace(
-        "\"darn\"",
-        "\"DÁRN\", \"ass-hat\", \"🍆🍆\", \"пиво\", \"くそ\"",
-    ));
-    room.finds(
-        "darn",
-        &[
-            "darn",
-            "ass hat",
-            "asshat".split_at(3).0.to_owned().as_str(),
-        ][..2]
-            .as_ref(),
-    );
-    room.finds("darn", &["a 🍆🍆 b", "ПИВО", "くそ"]);
-    room.passes(&["🍆", "пив"]);
+    let words = "[\"DÁRN\", \"ass-hat\", \"🍆🍆\", \"пиво\", \"くそ\"]";
+    let mut room = room(&DARN.replace("[\"darn\", \"shoot\"]", words));
+    room.finds("darn", &["darn", "ass hat", "a 🍆🍆 b", "ПИВО", "くそ"]);
+    room.passes(&["🍆", "пив", "asshat"]);
 }
 
 const JOINED: &str = "[policy.normalise]\njoin_messages = { last = 4, within = \"20s\" }\n";
@@ -248,7 +236,10 @@ fn a_word_in_several_messages_is_read_together() {
         says(&mut joining(), 1, &["d a", "r n"]),
         "darn joined-messages+spaced"
     );
-    let phrase = format!("{}{JOINED}", DARN.replace("\"darn\"", "\"you darn fool\""));
+    let phrase = format!(
+        "{}{JOINED}",
+        DARN.replace("[\"darn\"", "[\"you darn fool\"")
+    );
     assert_eq!(
         says(&mut room(&phrase), 1, &["you", "darn", "fool"]),
         "darn joined-messages"
