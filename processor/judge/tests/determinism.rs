@@ -9,7 +9,7 @@ use corpus::{Corpus, Partition};
 use gavel_judge::{MemoryContexts, Policy};
 use std::sync::Arc;
 
-const DIGEST: &str = "b7788db9c30e6e7cde9d90781a409ec7d2fbc7eb686ead0ddc9ee143f5212b38";
+const DIGEST: &str = "fb53dfecac1df5eea058e5b378f4af25237fdd1be180ed0740795db06b890a1f";
 
 fn world() -> (Arc<Policy>, Vec<Vec<u8>>) {
     let corpus = Corpus::sized(1_000, 1_000);

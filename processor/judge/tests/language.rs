@@ -220,7 +220,7 @@ fn i_hate_those_groups_is_caught_in_every_spelling_and_love_is_not() {
             "i despise klingons",
             "can't stand dwarves",
             "h a t e k l i n g o n s",
-            "I hat€ the klin\u{200b}gons",
+            "I h@t3 the klin\u{200b}gons",
             "hаte klingons",
             "ihateklingons",
             "i haet klignons",

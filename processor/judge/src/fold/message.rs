@@ -108,6 +108,7 @@ impl Fold {
             return Ok(Ok((said.action, said.code)));
         }
         let (action, code) = if place.now < self.scratch.context.mute_until {
+            self.scratch.context.forget_fragments(policy, place.now);
             self.scratch.decision.clear(policy.topics.len());
             self.scratch.found.hits.clear();
             (Action::Block, Code::Muted)
@@ -161,14 +162,10 @@ impl Fold {
 
     /// Reads short messages together with the short ones before: a word may stand in several.
     fn match_joined(&mut self, policy: &Policy, message: &ChatMessage<'_>, now: i64) {
-        let Some(join) = policy.join else { return };
         let scratch = &mut self.scratch;
+        scratch.context.forget_fragments(policy, now);
+        let Some(join) = policy.join else { return };
         let channel = fnv(message.channel.as_bytes());
-        let since = now.saturating_sub(join.within);
-        scratch
-            .context
-            .fragments
-            .retain(|fragment| fragment.at > since);
         let text = message.text.trim();
         if text.is_empty() || text.len() > 2 * FRAGMENT_BYTES {
             return;
@@ -188,19 +185,20 @@ impl Fold {
             let boundary = joined.len() as u32;
             let lead = (message.text.len() - message.text.trim_start().len()) as u32;
             joined.push_str(text);
-            std::mem::swap(&mut scratch.found, &mut scratch.apart);
+            // The message's own views and hits stay: its fingerprint is that of its own text.
+            scratch.swap_apart();
             scratch.found.clear();
             scratch.read(policy, &joined, None);
             scratch
                 .found
                 .settle(&policy.matcher, message.language.as_deref());
-            std::mem::swap(&mut scratch.found, &mut scratch.apart);
-            // What lies in one message was found there.
-            let across = scratch
-                .apart
-                .hits
-                .iter()
-                .filter(|hit| hit.span.start < boundary && boundary < hit.span.end);
+            scratch.swap_apart();
+            // What lies in one message was found there, and several short messages are no wall.
+            let across = scratch.apart.hits.iter().filter(|hit| {
+                hit.span.start < boundary
+                    && boundary < hit.span.end
+                    && !policy.is_about_form(hit.term)
+            });
             scratch.found.hits.extend(across.map(|hit| Hit {
                 span: Span {
                     start: lead,
@@ -457,9 +455,14 @@ impl Scratch {
                 term: policy.link_rule,
                 marks: Marks::NONE,
                 cells: (0, 0),
-                risk: 0,
+                risk: u8::MAX,
             }));
         }
+    }
+
+    fn swap_apart(&mut self) {
+        std::mem::swap(&mut self.found, &mut self.apart);
+        std::mem::swap(&mut self.views, &mut self.views_apart);
     }
 
     fn weigh(&mut self, policy: &Policy) {

@@ -117,8 +117,9 @@ struct Scratch {
     views: Views,
     work: Work,
     found: Found,
-    /// Hits of messages read together.
+    /// Hits and views of messages read together.
     apart: Found,
+    views_apart: Views,
     joined: String,
     detected: Detected,
     decision: Decision,
