@@ -232,16 +232,21 @@ impl Fold {
             return;
         };
         self.scratch.context.forget(now, keep);
-        // Rules that name context rules come after those.
-        let names_context = |compiled: &CompiledContext| {
+        // Rules that name topics or context rules come after those that name neither, and hear what had been said until then: an order of
+        // their ids would decide otherwise.
+        let hears_rules = |compiled: &CompiledContext| {
             compiled
                 .named
                 .iter()
-                .any(|named| matches!(named, Named::Context(_)))
+                .any(|named| !matches!(named, Named::Rule(_)))
         };
         for later in [false, true] {
+            let Scratch {
+                heard, decision, ..
+            } = &mut self.scratch;
+            heard.clone_from(&decision.risks);
             for (index, compiled) in policy.contexts.iter().enumerate() {
-                if names_context(compiled) == later && self.scratch.fires(compiled, message, now) {
+                if hears_rules(compiled) == later && self.scratch.fires(compiled, message, now) {
                     let scratch = &mut self.scratch;
                     scratch.decision.fired.push(index);
                     scratch.decision.risk(compiled.topic, compiled.rule.risk);
@@ -475,8 +480,7 @@ impl Scratch {
         let speaks = |named: &Named| match *named {
             Named::Rule(index) => self.decision.spoken.binary_search(&index).is_ok(),
             Named::Topic(topic) => self
-                .decision
-                .risks
+                .heard
                 .get(topic)
                 .copied()
                 .flatten()

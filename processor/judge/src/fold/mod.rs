@@ -123,6 +123,8 @@ struct Scratch {
     joined: String,
     detected: Detected,
     decision: Decision,
+    /// Risks by topic, before the context rules that name topics.
+    heard: Vec<Option<u8>>,
     context: Context,
     key: Vec<u8>,
     bytes: Vec<u8>,

@@ -194,3 +194,11 @@ pub fn effects(verdict: &VerdictRecord) -> Vec<String> {
     });
     effects.collect()
 }
+
+/// A context rule.
+pub fn context(kind: &str, group: &str, gte: u32, more: &str) -> String {
+    format!(
+        "[[context]]\nid = \"often\"\ntype = \"{kind}\"\ngroup_by = [{group}]\ntimespan = \"10s\"\ncondition = {{ gte = {gte} }}\n\
+         then = {{ topic = \"spam\", risk = 2 }}\n{more}\n"
+    )
+}
