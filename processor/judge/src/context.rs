@@ -5,7 +5,7 @@
 //! then the messages (digest 16 bytes, offset i64, action u8, code u8), the events (key u64, time i64, value u64) and the fragments (time
 //! i64, channel u64, bytes u8, text), all oldest first. Times are milliseconds. A context that is not laid out like this is an error and never read as another one.
 
-use crate::policy::{EVENTS, TrustLevel};
+use crate::policy::{EVENTS, Policy, TrustLevel};
 use crate::ruling::{Action, Code};
 use serde::Serialize;
 
@@ -269,6 +269,17 @@ impl Context {
         self.fragments.push(fragment);
         if self.fragments.len() > most {
             self.fragments.remove(0);
+        }
+    }
+
+    /// Forgets the texts that will not be read together with another any more.
+    pub fn forget_fragments(&mut self, policy: &Policy, now: i64) {
+        match policy.join {
+            Some(join) => {
+                let since = now.saturating_sub(join.within);
+                self.fragments.retain(|fragment| fragment.at > since);
+            }
+            None => self.fragments.clear(),
         }
     }
 

@@ -9,7 +9,7 @@ use corpus::{Corpus, Partition};
 use gavel_judge::{MemoryContexts, Policy};
 use std::sync::Arc;
 
-const DIGEST: &str = "351abc774134bf006261d159287fd2666fc4f27fdb0af6cd17038443704fac67";
+const DIGEST: &str = "2f2303224a368b2efb867d3ecc31bd09748dc173b58707fec30ee8d226bb6604";
 
 fn world() -> (Arc<Policy>, Vec<Vec<u8>>) {
     let corpus = Corpus::sized(1_000, 1_000);

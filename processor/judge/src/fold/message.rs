@@ -108,6 +108,7 @@ impl Fold {
             return Ok(Ok((said.action, said.code)));
         }
         let (action, code) = if place.now < self.scratch.context.mute_until {
+            self.scratch.context.forget_fragments(policy, place.now);
             self.scratch.decision.clear(policy.topics.len());
             self.scratch.found.hits.clear();
             (Action::Block, Code::Muted)
@@ -161,14 +162,10 @@ impl Fold {
 
     /// Reads short messages together with the short ones before: a word may stand in several.
     fn match_joined(&mut self, policy: &Policy, message: &ChatMessage<'_>, now: i64) {
-        let Some(join) = policy.join else { return };
         let scratch = &mut self.scratch;
+        scratch.context.forget_fragments(policy, now);
+        let Some(join) = policy.join else { return };
         let channel = fnv(message.channel.as_bytes());
-        let since = now.saturating_sub(join.within);
-        scratch
-            .context
-            .fragments
-            .retain(|fragment| fragment.at > since);
         let text = message.text.trim();
         if text.is_empty() || text.len() > 2 * FRAGMENT_BYTES {
             return;
@@ -188,19 +185,20 @@ impl Fold {
             let boundary = joined.len() as u32;
             let lead = (message.text.len() - message.text.trim_start().len()) as u32;
             joined.push_str(text);
-            std::mem::swap(&mut scratch.found, &mut scratch.apart);
+            // The message's own views and hits stay: its fingerprint is that of its own text.
+            scratch.swap_apart();
             scratch.found.clear();
             scratch.read(policy, &joined, None);
             scratch
                 .found
                 .settle(&policy.matcher, message.language.as_deref());
-            std::mem::swap(&mut scratch.found, &mut scratch.apart);
-            // What lies in one message was found there.
-            let across = scratch
-                .apart
-                .hits
-                .iter()
-                .filter(|hit| hit.span.start < boundary && boundary < hit.span.end);
+            scratch.swap_apart();
+            // What lies in one message was found there, and several short messages are no wall.
+            let across = scratch.apart.hits.iter().filter(|hit| {
+                hit.span.start < boundary
+                    && boundary < hit.span.end
+                    && !policy.is_about_form(hit.term)
+            });
             scratch.found.hits.extend(across.map(|hit| Hit {
                 span: Span {
                     start: lead,
@@ -234,16 +232,21 @@ impl Fold {
             return;
         };
         self.scratch.context.forget(now, keep);
-        // Rules that name context rules come after those.
-        let names_context = |compiled: &CompiledContext| {
+        // Rules that name topics or context rules come after those that name neither, and hear what had been said until then: an order of
+        // their ids would decide otherwise.
+        let hears_rules = |compiled: &CompiledContext| {
             compiled
                 .named
                 .iter()
-                .any(|named| matches!(named, Named::Context(_)))
+                .any(|named| !matches!(named, Named::Rule(_)))
         };
         for later in [false, true] {
+            let Scratch {
+                heard, decision, ..
+            } = &mut self.scratch;
+            heard.clone_from(&decision.risks);
             for (index, compiled) in policy.contexts.iter().enumerate() {
-                if names_context(compiled) == later && self.scratch.fires(compiled, message, now) {
+                if hears_rules(compiled) == later && self.scratch.fires(compiled, message, now) {
                     let scratch = &mut self.scratch;
                     scratch.decision.fired.push(index);
                     scratch.decision.risk(compiled.topic, compiled.rule.risk);
@@ -457,9 +460,14 @@ impl Scratch {
                 term: policy.link_rule,
                 marks: Marks::NONE,
                 cells: (0, 0),
-                risk: 0,
+                risk: u8::MAX,
             }));
         }
+    }
+
+    fn swap_apart(&mut self) {
+        std::mem::swap(&mut self.found, &mut self.apart);
+        std::mem::swap(&mut self.views, &mut self.views_apart);
     }
 
     fn weigh(&mut self, policy: &Policy) {
@@ -472,8 +480,7 @@ impl Scratch {
         let speaks = |named: &Named| match *named {
             Named::Rule(index) => self.decision.spoken.binary_search(&index).is_ok(),
             Named::Topic(topic) => self
-                .decision
-                .risks
+                .heard
                 .get(topic)
                 .copied()
                 .flatten()

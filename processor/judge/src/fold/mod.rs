@@ -117,11 +117,14 @@ struct Scratch {
     views: Views,
     work: Work,
     found: Found,
-    /// Hits of messages read together.
+    /// Hits and views of messages read together.
     apart: Found,
+    views_apart: Views,
     joined: String,
     detected: Detected,
     decision: Decision,
+    /// Risks by topic, before the context rules that name topics.
+    heard: Vec<Option<u8>>,
     context: Context,
     key: Vec<u8>,
     bytes: Vec<u8>,

@@ -193,6 +193,19 @@ impl Policy {
         }
     }
 
+    /// Whether a rule looks at the form of one message: shouting, repeating, picture walls.
+    pub(crate) fn is_about_form(&self, index: u32) -> bool {
+        let at = self
+            .detectors
+            .binary_search_by_key(&index, |(rule, _)| *rule);
+        at.is_ok_and(|at| {
+            matches!(
+                self.detectors[at].1,
+                Detector::Caps { .. } | Detector::Repetition { .. } | Detector::Emoji { .. }
+            )
+        })
+    }
+
     pub(crate) fn rule(&self, index: u32) -> Option<&Rule> {
         self.rules.get(index as usize)
     }
@@ -297,8 +310,9 @@ fn patterns(document: &Document, undo: Undo) -> Result<(Vec<Rule>, Matcher), Pol
             weight: rule.weight,
         });
     }
+    // No [[allow]] reaches it: a domain may hold any word.
     patterns.term(Facts {
-        risk: 0,
+        risk: u8::MAX,
         language: None,
         guards: Box::default(),
     });

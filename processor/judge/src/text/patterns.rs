@@ -69,7 +69,13 @@ impl Patterns {
 
     /// A word that is never a misspelling of another, nor a piece of one.
     pub fn ordinary(&mut self, word: &str) {
-        for word in self.words_of(word) {
+        let mut words = self.words_of(word);
+        if !word.is_ascii() {
+            for cased in cases(word) {
+                words.extend(self.words_of(&cased));
+            }
+        }
+        for word in words {
             self.glue.push(word.clone());
             self.words.entry(word).or_default().ordinary = true;
         }
@@ -159,11 +165,30 @@ impl Patterns {
     }
 
     fn plain(&mut self, plain: &Plain, how: How, meaning: Meaning) -> Result<(), Unusable> {
+        let words = self.words_of(&plain.text);
+        if !plain.text.is_ascii() {
+            for cased in cases(&plain.text) {
+                let other = self.words_of(&cased);
+                // A reading that is all Latin would find the words of another language.
+                if other != words && !other.iter().all(|word| word.is_ascii()) {
+                    self.written(plain, other, how, meaning)?;
+                }
+            }
+        }
+        self.written(plain, words, how, meaning)
+    }
+
+    fn written(
+        &mut self,
+        plain: &Plain,
+        mut words: Vec<Box<[u8]>>,
+        how: How,
+        meaning: Meaning,
+    ) -> Result<(), Unusable> {
         let (open_start, open_end) = (
             plain.open_start || how.partial,
             plain.open_end || how.partial,
         );
-        let mut words = self.words_of(&plain.text);
         let single = words.len() == 1;
         if words.is_empty() {
             return Err(Unusable::Nothing(plain.text.clone()));
@@ -264,4 +289,20 @@ impl Patterns {
             self.guards,
         ))
     }
+}
+
+/// A text in capitals, and with a capital at the beginning of each word. A capital may look like a Latin letter where the small one does
+/// not ("В", "в"), so what folds to one text in Latin letters may be several in others.
+fn cases(text: &str) -> [String; 2] {
+    let mut title = String::with_capacity(text.len());
+    let mut first = true;
+    for ch in text.chars() {
+        if first {
+            title.extend(ch.to_uppercase());
+        } else {
+            title.extend(ch.to_lowercase());
+        }
+        first = !ch.is_alphanumeric();
+    }
+    [text.to_uppercase(), title]
 }

@@ -27,6 +27,12 @@ impl Parser<'_> {
             }
             let kind = self.kind(&rule);
             let (by_channel, by_text) = self.group(&rule.group_by);
+            if by_text.is_some() && kind != ContextKind::EventCount {
+                self.problems.at(
+                    rule.group_by.span().start,
+                    "only `event_count` counts the same text; leave `text.…` out of `group_by`",
+                );
+            }
             let gte = self.gte(&rule, kind);
             self.steps(&rule, kind);
             compiled.push(ContextRule {
