@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use common::{gavel, run, text};
 use tempfile::TempDir;
@@ -185,5 +185,38 @@ fn completions_exist_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let ran = run(&["completions", shell]).expect(0);
         assert!(ran.stdout.contains("verdicts"), "{shell}");
+    }
+}
+
+#[test]
+fn the_starter_policy_passes_its_own_tests_with_every_list_that_lies_beside_it() {
+    let starter = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies/starter");
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    for part in ["terms", "words"] {
+        let copy = directory.path().join(part);
+        std::fs::create_dir(&copy).expect("a directory");
+        for file in std::fs::read_dir(starter.join(part)).expect("it is there") {
+            let file = file.expect("a file").path();
+            let name = file.file_name().expect("a name");
+            std::fs::copy(&file, copy.join(name)).expect("copied");
+        }
+    }
+    let policy = std::fs::read_to_string(starter.join("policy.toml")).expect("it is there");
+    for lists in [
+        "",
+        ", \"terms/europe.csv\"",
+        ", \"terms/europe.csv\", \"terms/asia.csv\"",
+    ] {
+        let with = policy.replace(
+            "\"terms/world.csv\"]",
+            &format!("\"terms/world.csv\"{lists}]"),
+        );
+        assert_eq!(with == policy, lists.is_empty());
+        let file = directory.path().join("policy.toml");
+        std::fs::write(&file, with).expect("written");
+        let ran = run(&["policy", "check", text(&file), "--output", "json"]).expect(0);
+        let checked = &ran.json()[0];
+        assert_eq!(checked["failed"], serde_json::json!([]));
+        assert!(checked["tests"].as_u64() >= Some(150));
     }
 }
