@@ -117,6 +117,9 @@ max_risk = 5
         "Cockburn",
         "Shomo",
         "but it's",
+        "let's hit the road",
+        "it\u{2019}s hit or miss",
+        "I'd ick",
         "he'll",
         "we'll shell",
         "title",
@@ -158,7 +161,17 @@ max_risk = 5
         "lol!!!",
         "yes!!1",
     ]);
-    room.finds("bad", &["you dick", "what the h3ll", "a s s", "c0ck"]);
+    room.finds(
+        "bad",
+        &[
+            "s hit",
+            "'s hit'",
+            "you dick",
+            "what the h3ll",
+            "a s s",
+            "c0ck",
+        ],
+    );
 }
 
 #[test]

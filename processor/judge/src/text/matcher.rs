@@ -178,7 +178,7 @@ impl Matcher {
             }
         }
         if self.split_longest > 0 {
-            self.look_split(views, work, found);
+            self.look_split(cells, views, work, found);
         }
         if let Some(glue) = &self.glue {
             self.look_glued(glue, views, work, found);
@@ -204,7 +204,7 @@ impl Matcher {
     }
 
     /// Words in pieces: "dar n", "d arn". At least one piece is no ordinary word: "the pen is" stays as it is.
-    fn look_split(&self, views: &Views, work: &mut Work, found: &mut Found) {
+    fn look_split(&self, cells: &[Cell], views: &Views, work: &mut Work, found: &mut Found) {
         let view = views.plain();
         let mut ordinary = std::mem::take(&mut work.ordinary);
         ordinary.clear();
@@ -242,6 +242,9 @@ impl Matcher {
                 let Some(slot) = self.words.get(joined.as_slice()).filter(|slot| slot.fuzzy) else {
                     continue;
                 };
+                if hangs(cells, view.words[first].cell) {
+                    break;
+                }
                 let from = view.words[first].from as usize;
                 if let Some(place) = view.trace(from, word.to as usize) {
                     for (meaning, _) in slot
@@ -485,6 +488,14 @@ fn note(meaning: Meaning, place: Place, work: &mut Work, found: &mut Found) {
             cells: place.cells,
         }),
     }
+}
+
+/// Whether the word that begins here is the end of one with an apostrophe: in "let's hit" it is no piece of the next.
+fn hangs(cells: &[Cell], first: u32) -> bool {
+    let before = (first as usize).checked_sub(2);
+    before
+        .and_then(|at| cells.get(at..at + 2))
+        .is_some_and(|two| two[0].is_word() && letters::is_apostrophe(two[1].ch))
 }
 
 /// What stands between quotation marks, as places of cells. A mark that is never closed opens nothing.

@@ -3,7 +3,7 @@
 use super::{Lints, decimal, highest_risks};
 use crate::policy::document::{Channel, Document, Levels};
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Thousandths: hits count once it is more likely than not that one of them is right.
 const EVEN: u32 = 500;
@@ -116,7 +116,7 @@ fn unreached(
 /// Risk, the highest first, id and weight of a rule that is more often wrong than right.
 type Weak<'a> = (Reverse<u8>, &'a String, u32);
 
-/// Rules that are more often wrong than right and have no others to count with.
+/// Rules that are more often wrong than right and have no others to count with, nor a context rule that hears them.
 fn weights(document: &Document, lints: &mut Lints) {
     let terms = document
         .terms
@@ -134,9 +134,15 @@ fn weights(document: &Document, lints: &mut Lints) {
                 .push((Reverse(risk), id, weight));
         }
     }
+    // Context rules hear them even so.
+    let named: BTreeSet<&String> = document
+        .contexts
+        .iter()
+        .flat_map(|rule| &rule.rules)
+        .collect();
     for (topic, rules) in &mut weak {
         rules.sort();
-        for (risk, id, weight) in rules.iter() {
+        for (risk, id, weight) in rules.iter().filter(|(_, id, _)| !named.contains(*id)) {
             let together = rules.iter().filter(|(other, _, _)| other <= risk);
             // As the fold weighs them, from the highest risk down.
             let wrong = together.fold(1_000, |wrong, (_, _, weight)| {
@@ -259,6 +265,10 @@ mod tests {
         let found = lints(&format!("{}{}", weak("hat", 3), weak("coat", 2)));
         assert_eq!(names(&found), [("weight-too-low", "hat")]);
         assert!(found[0].what.contains("weight 0.3 "), "{found:?}");
+        // A context rule hears even what does not count.
+        let heard = "[[context]]\nid = \"often\"\ntype = \"event_count\"\ngroup_by = [\"user\"]\nrules = [\"hat\"]\ntimespan = \"1h\"\n\
+            condition = { gte = 3 }\nthen = { topic = \"vulgar\", risk = 3 }\n";
+        assert_eq!(lints(&format!("{}{heard}", weak("hat", 3))), []);
     }
 
     #[test]
