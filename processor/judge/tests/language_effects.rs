@@ -113,6 +113,18 @@ fn an_untrusted_user_has_lower_thresholds_but_for_pinned_topics() {
 }
 
 #[test]
+fn a_trusted_user_has_higher_thresholds() {
+    let trusting = TRUST.replace(
+        "{ gte = 2.0, trust = \"untrusted\" }",
+        "{ gte = 1.0, trust = \"trusted\" }",
+    );
+    let mut room = room(&trusting.replace("block = 6", "block = 4"));
+    assert_eq!(room.say(1, "crud").action, "block");
+    assert_eq!(room.say(1, "crud").action, "flag");
+    assert_eq!(room.hear("crud").action, "block", "somebody else");
+}
+
+#[test]
 fn trust_comes_back_when_half_of_the_points_for_it_are_gone() {
     let mut room = room(TRUST);
     for _ in 0..2 {

@@ -327,8 +327,8 @@ pub struct Context {
     #[serde(rename = "type")]
     #[schemars(with = "String", extend("enum" = ["event_count", "value_count", "temporal_ordered"]))]
     pub kind: Spanned<String>,
-    /// What is counted apart: always `user`; with `channel` in each channel; with `text.fingerprint` each text, however it is disguised;
-    /// with `text.near` also nearly the same ones.
+    /// What is counted apart: always `user`; with `channel` in each channel; for `event_count`, with `text.fingerprint` each text, whatever
+    /// its capitals, signs and look-alike letters; with `text.near` also nearly the same ones.
     #[schemars(with = "Vec<String>", extend("items" = { "type": "string", "enum": ["user", "channel", "text.fingerprint", "text.near"] }))]
     pub group_by: Spanned<Vec<String>>,
     /// For `value_count`, which needs it: what is counted. Default: no other type takes it.
