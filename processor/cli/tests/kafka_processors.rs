@@ -229,7 +229,7 @@ fn a_processor_joins_and_leaves_under_load_and_nothing_is_lost_or_different() {
     );
     // On a busy machine anybody is silent now and then, also before anything moved; what must not be is a silence that the move causes.
     assert!(
-        median <= GAP.max(2 * before),
+        median <= GAP.max(3 * before),
         "partitions that stayed were silent for {median:?}; log:\n{}",
         first.log()
     );
