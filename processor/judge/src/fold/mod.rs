@@ -3,9 +3,11 @@
 //! Invariant: the outcome depends on these inputs alone: no wall clock, no randomness, no map order, no configuration. A step that
 //! returns `Await` or an error has changed nothing, so it can be repeated.
 
+mod counting;
 mod decision;
 mod marker;
 mod message;
+mod reading;
 mod write;
 
 use crate::Timestamp;
