@@ -2,6 +2,7 @@
 
 mod cells;
 pub(crate) mod detect;
+mod disguise;
 mod fingerprint;
 mod found;
 mod glue;
