@@ -1,0 +1,139 @@
+//! All patterns but single whole words, by where in a view they can begin: several words at the words they begin with, open ends at the
+//! starts of words, open starts at the ends of words, and only what is open at both ends, or is several words with an open start,
+//! anywhere.
+//!
+//! Invariant: what is found is what one automaton over all of them would find, with the spaces that bound it.
+
+use super::matcher::Meaning;
+use super::needles::Needles;
+use super::sorted::Sorted;
+use super::view::View;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// The patterns, by their first word for those that are found there.
+pub(super) struct Parts {
+    /// ` kung fu `, ` kung fu`
+    rows: Sorted,
+    /// `darn` of ` darn`
+    starts: Needles,
+    /// `daeh` of `head `
+    ends: Needles,
+    inside: Needles,
+    /// By number of the pattern.
+    meanings: Box<[Box<[Meaning]>]>,
+}
+
+/// A pattern in a view: its number and its bytes, with the spaces that it was written with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Part {
+    pub number: u32,
+    pub from: usize,
+    pub to: usize,
+}
+
+impl Parts {
+    /// The patterns have a space where they begin or end with a word.
+    pub fn new(patterns: BTreeMap<Vec<u8>, Vec<Meaning>>) -> Parts {
+        let (mut rows, mut starts, mut ends, mut inside) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut meanings = Vec::with_capacity(patterns.len());
+        for ((mut bytes, of_one), number) in patterns.into_iter().zip(0..) {
+            meanings.push(of_one.into_boxed_slice());
+            let spaces = bytes.iter().filter(|byte| **byte == b' ').count();
+            match (bytes.first(), bytes.last()) {
+                (Some(b' '), _) if spaces > 1 => rows.push((bytes, number)),
+                (Some(b' '), _) => starts.push((bytes.split_off(1), number)),
+                (_, Some(b' ')) if spaces == 1 => {
+                    bytes.pop();
+                    bytes.reverse();
+                    ends.push((bytes, number));
+                }
+                _ => inside.push((bytes, number)),
+            }
+        }
+        Parts {
+            rows: Sorted::new(rows),
+            starts: Needles::new(starts),
+            ends: Needles::new(ends),
+            inside: Needles::new(inside),
+            meanings: meanings.into_boxed_slice(),
+        }
+    }
+
+    /// Words that begin patterns, with what `row` needs to find those.
+    pub fn first_words(&self) -> Vec<(Box<[u8]>, Range<u32>)> {
+        self.rows.groups(|row| {
+            let words = row.split(|byte| *byte == b' ');
+            Box::from(words.skip(1).next().unwrap_or_default())
+        })
+    }
+
+    pub fn len(&self) -> usize {
+        self.meanings.len()
+    }
+
+    pub fn meanings(&self, part: &Part) -> &[Meaning] {
+        let meanings = self.meanings.get(part.number as usize);
+        meanings.map_or(&[], |meanings| meanings)
+    }
+
+    /// Patterns of several words that begin with the one that begins at `from`.
+    pub fn row(&self, view: &View, from: u32, rows: &Range<u32>, mut found: impl FnMut(Part)) {
+        // Before every word there is a space.
+        let Some(from) = (from as usize).checked_sub(1) else {
+            return;
+        };
+        let text = view.text.get(from..).unwrap_or_default();
+        self.rows.beginnings(text, rows, |number, length| {
+            found(Part {
+                number,
+                from,
+                to: from + length,
+            });
+        });
+    }
+
+    /// All other patterns of a view. `backward` is memory for it.
+    pub fn find(&self, view: &View, backward: &mut Vec<u8>, mut found: impl FnMut(Part)) {
+        if !self.starts.is_empty() {
+            for word in &view.words {
+                let from = word.from as usize;
+                let text = view.text.get(from..).unwrap_or_default();
+                self.starts.at_start(text, |number, length| {
+                    found(Part {
+                        number,
+                        from: from.saturating_sub(1),
+                        to: from + length,
+                    });
+                });
+            }
+        }
+        if !self.ends.is_empty() {
+            backward.clear();
+            backward.extend(view.text.iter().rev());
+            for word in &view.words {
+                let to = word.to as usize;
+                let text = backward
+                    .get(backward.len().saturating_sub(to)..)
+                    .unwrap_or_default();
+                self.ends.at_start(text, |number, length| {
+                    found(Part {
+                        number,
+                        from: to - length,
+                        to: to + 1,
+                    });
+                });
+            }
+        }
+        if !self.inside.is_empty() {
+            self.inside.anywhere(&view.text, |number, from, length| {
+                found(Part {
+                    number,
+                    from,
+                    to: from + length,
+                });
+            });
+        }
+    }
+}
