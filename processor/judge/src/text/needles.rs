@@ -31,16 +31,34 @@ pub(super) struct Needles {
     sorted: Sorted,
 }
 
-/// The first bytes of a text as a number; zeroes for those that it has not.
+/// The bytes of a text from `at` on as a number, the first one lowest; zeroes for those that it has not.
 #[inline]
-fn start_of(text: &[u8]) -> u64 {
-    text.first_chunk::<LONG>().map_or_else(
-        || {
-            let bytes = text.iter().rev();
-            bytes.fold(0, |start, byte| start << 8 | u64::from(*byte))
-        },
-        |start| u64::from_le_bytes(*start),
+pub(super) fn start_at(text: &[u8], at: usize) -> u64 {
+    let rest = text.get(at..).unwrap_or_default();
+    if let Some(start) = rest.first_chunk::<LONG>() {
+        return u64::from_le_bytes(*start);
+    }
+    // Near the end: what is there, out of the last bytes.
+    match text.last_chunk::<LONG>() {
+        Some(last) if !rest.is_empty() => u64::from_le_bytes(*last) >> (8 * (LONG - rest.len())),
+        _ => gathered(rest.iter()),
+    }
+}
+
+/// The same of the text backwards, from the byte before `to` on.
+#[inline]
+pub(super) fn start_before(text: &[u8], to: usize) -> u64 {
+    let before = text.get(..to).unwrap_or_default();
+    before.last_chunk::<LONG>().map_or_else(
+        || gathered(before.iter().rev()),
+        |last| u64::from_be_bytes(*last),
     )
+}
+
+fn gathered<'a>(bytes: impl DoubleEndedIterator<Item = &'a u8>) -> u64 {
+    bytes
+        .rev()
+        .fold(0, |start, byte| start << 8 | u64::from(*byte))
 }
 
 /// The first bytes of a start, below `LONG`, and how many they are.
@@ -65,7 +83,7 @@ impl Needles {
         let mut starts = Vec::new();
         let mut wholes = Vec::with_capacity(short.len());
         for (string, number) in &short {
-            let start = start_of(string);
+            let start = start_at(string, 0);
             wholes.push((whole(start, string.len()), *number));
             if string.len() < SHORT {
                 tiny_lengths |= 1 << string.len();
@@ -77,7 +95,7 @@ impl Needles {
         starts.sort_unstable();
         starts.dedup();
         let sorted = Sorted::new(long);
-        let long = sorted.groups(start_of);
+        let long = sorted.groups(|string| start_at(string, 0));
         Needles {
             short_wholes: Filter::of(wholes.iter().map(|(whole, _)| *whole)),
             short: wholes.into_iter().collect(),
@@ -94,39 +112,28 @@ impl Needles {
         self.short.is_empty() && self.sorted.is_empty()
     }
 
-    /// Calls `found` with number and length of each string that `text` begins with.
-    #[inline]
-    pub fn at_start(&self, text: &[u8], found: impl FnMut(u32, usize)) {
-        let start = start_of(text);
-        if self.may_begin(start) {
-            self.look(text, start, found);
-        }
-    }
-
     /// Calls `found` with number, place and length of each string in `text`.
     pub fn anywhere(&self, text: &[u8], mut found: impl FnMut(u32, usize, usize)) {
-        for (at, bytes) in text.windows(LONG).enumerate() {
-            let start = bytes.try_into().map_or(0, u64::from_le_bytes);
+        for at in 0..text.len() {
+            let start = start_at(text, at);
             if self.may_begin(start) {
                 let rest = text.get(at..).unwrap_or_default();
                 self.look(rest, start, |number, length| found(number, at, length));
             }
         }
-        for at in text.len().saturating_sub(LONG - 1)..text.len() {
-            let rest = text.get(at..).unwrap_or_default();
-            self.at_start(rest, |number, length| found(number, at, length));
-        }
     }
 
+    /// Whether a text with this start can begin with any of the strings.
     #[inline]
-    fn may_begin(&self, start: u64) -> bool {
+    pub fn may_begin(&self, start: u64) -> bool {
         self.tiny_lengths != 0
             || self.short_starts.may_have(short_start(start))
             || self.long_starts.may_have(start)
     }
 
+    /// Calls `found` with number and length of each string that `text` begins with; `start` is its start.
     #[inline(never)]
-    fn look(&self, text: &[u8], start: u64, mut found: impl FnMut(u32, usize)) {
+    pub fn look(&self, text: &[u8], start: u64, mut found: impl FnMut(u32, usize)) {
         let mut lengths = self.tiny_lengths;
         if self.short_starts.may_have(short_start(start)) {
             lengths |= self.short_lengths;

@@ -5,7 +5,7 @@
 //! Invariant: what is found is what one automaton over all of them would find, with the spaces that bound it.
 
 use super::matcher::Meaning;
-use super::needles::Needles;
+use super::needles::{self, Needles};
 use super::sorted::Sorted;
 use super::view::View;
 use std::collections::BTreeMap;
@@ -64,8 +64,8 @@ impl Parts {
     /// Words that begin patterns, with what `row` needs to find those.
     pub fn first_words(&self) -> Vec<(Box<[u8]>, Range<u32>)> {
         self.rows.groups(|row| {
-            let words = row.split(|byte| *byte == b' ');
-            Box::from(words.skip(1).next().unwrap_or_default())
+            let mut words = row.split(|byte| *byte == b' ');
+            Box::from(words.nth(1).unwrap_or_default())
         })
     }
 
@@ -96,38 +96,46 @@ impl Parts {
 
     /// All other patterns of a view. `backward` is memory for it.
     pub fn find(&self, view: &View, backward: &mut Vec<u8>, mut found: impl FnMut(Part)) {
+        let text = view.text.as_slice();
         if !self.starts.is_empty() {
             for word in &view.words {
                 let from = word.from as usize;
-                let text = view.text.get(from..).unwrap_or_default();
-                self.starts.at_start(text, |number, length| {
-                    found(Part {
-                        number,
-                        from: from.saturating_sub(1),
-                        to: from + length,
+                let start = needles::start_at(text, from);
+                if self.starts.may_begin(start) {
+                    let rest = text.get(from..).unwrap_or_default();
+                    self.starts.look(rest, start, |number, length| {
+                        found(Part {
+                            number,
+                            from: from.saturating_sub(1),
+                            to: from + length,
+                        });
                     });
-                });
+                }
             }
         }
         if !self.ends.is_empty() {
             backward.clear();
-            backward.extend(view.text.iter().rev());
             for word in &view.words {
                 let to = word.to as usize;
-                let text = backward
-                    .get(backward.len().saturating_sub(to)..)
-                    .unwrap_or_default();
-                self.ends.at_start(text, |number, length| {
-                    found(Part {
-                        number,
-                        from: to - length,
-                        to: to + 1,
-                    });
-                });
+                let start = needles::start_before(text, to);
+                if self.ends.may_begin(start) {
+                    if backward.is_empty() {
+                        backward.extend(text.iter().rev());
+                    }
+                    let rest = backward.get(text.len().saturating_sub(to)..);
+                    self.ends
+                        .look(rest.unwrap_or_default(), start, |number, length| {
+                            found(Part {
+                                number,
+                                from: to - length,
+                                to: to + 1,
+                            });
+                        });
+                }
             }
         }
         if !self.inside.is_empty() {
-            self.inside.anywhere(&view.text, |number, from, length| {
+            self.inside.anywhere(text, |number, from, length| {
                 found(Part {
                     number,
                     from,
