@@ -1,8 +1,9 @@
 //! A first look at a number: whether it can be one of a set. Most are not, and to say so costs one bit.
 
 /// More bits are wrong less often, fewer stay in the cache.
-const BITS_EACH: usize = 8;
-const LEAST_BITS: usize = 64;
+const BITS_EACH: usize = 16;
+/// Two kilobytes are in the cache whatever else is.
+const LEAST_BITS: usize = 1 << 14;
 /// 2^64 by the golden ratio: the upper bits of a product with it depend on all bits of the number.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -15,9 +16,8 @@ pub(super) struct Filter {
 
 impl Filter {
     pub fn of(numbers: impl ExactSizeIterator<Item = u64>) -> Filter {
-        let bits = (numbers.len() * BITS_EACH)
-            .next_power_of_two()
-            .max(LEAST_BITS);
+        let least = if numbers.len() == 0 { 64 } else { LEAST_BITS };
+        let bits = (numbers.len() * BITS_EACH).next_power_of_two().max(least);
         let mut filter = Filter {
             bits: vec![0; bits / 64].into_boxed_slice(),
             shift: 64 - bits.trailing_zeros(),
@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn what_was_added_is_never_missed_and_most_else_is() {
-        let filter = Filter::of((0..1_000).map(|number| number * 7));
+        let filter = Filter::of((0..1_000u32).map(|number| u64::from(number) * 7));
         assert!((0..1_000).all(|number| filter.may_have(number * 7)));
         let wrong = (0..10_000)
             .filter(|number| filter.may_have(number * 7 + 1))

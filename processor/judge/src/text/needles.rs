@@ -114,7 +114,14 @@ impl Needles {
 
     /// Calls `found` with number, place and length of each string in `text`.
     pub fn anywhere(&self, text: &[u8], mut found: impl FnMut(u32, usize, usize)) {
-        for at in 0..text.len() {
+        for (at, bytes) in text.windows(LONG).enumerate() {
+            let start = bytes.try_into().map_or(0, u64::from_le_bytes);
+            if self.may_begin(start) {
+                let rest = text.get(at..).unwrap_or_default();
+                self.look(rest, start, |number, length| found(number, at, length));
+            }
+        }
+        for at in text.len().saturating_sub(LONG - 1)..text.len() {
             let start = start_at(text, at);
             if self.may_begin(start) {
                 let rest = text.get(at..).unwrap_or_default();
@@ -126,9 +133,10 @@ impl Needles {
     /// Whether a text with this start can begin with any of the strings.
     #[inline]
     pub fn may_begin(&self, start: u64) -> bool {
-        self.tiny_lengths != 0
-            || self.short_starts.may_have(short_start(start))
-            || self.long_starts.may_have(start)
+        // All of it without a branch: it is done everywhere, and hardly ever true.
+        (self.tiny_lengths != 0)
+            | self.short_starts.may_have(short_start(start))
+            | self.long_starts.may_have(start)
     }
 
     /// Calls `found` with number and length of each string that `text` begins with; `start` is its start.

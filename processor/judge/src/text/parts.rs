@@ -145,3 +145,143 @@ impl Parts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::words::{Slot, Words};
+    use super::super::{Cells, Undo, Views};
+    use super::*;
+    use daachorse::DoubleArrayAhoCorasick;
+    use hashbrown::HashMap;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    fn view_of(text: &str, views: &mut Views) {
+        let mut cells = Cells::default();
+        cells.read(text);
+        views.read(&cells, Undo::default());
+    }
+
+    fn by_tiers(patterns: &BTreeSet<Vec<u8>>, view: &View) -> Vec<Part> {
+        let with_meanings = patterns.iter().map(|pattern| (pattern.clone(), Vec::new()));
+        let parts = Parts::new(with_meanings.collect());
+        let mut slots: HashMap<Box<[u8]>, Slot> = HashMap::new();
+        for (word, rows) in parts.first_words() {
+            slots.entry(word).or_default().rows = rows;
+        }
+        let words = Words::new(slots);
+        let mut found = Vec::new();
+        for word in &view.words {
+            if let Some(known) = words.get(view.of(word)) {
+                parts.row(view, word.from, &known.rows, |part| found.push(part));
+            }
+        }
+        parts.find(view, &mut Vec::new(), |part| found.push(part));
+        found.sort_unstable();
+        found
+    }
+
+    fn by_automaton(patterns: &BTreeSet<Vec<u8>>, view: &View) -> Vec<Part> {
+        let automaton = DoubleArrayAhoCorasick::<u32>::new(patterns).unwrap();
+        let matches = automaton.find_overlapping_iter(&view.text);
+        let mut found: Vec<Part> = matches
+            .map(|found| Part {
+                number: found.value(),
+                from: found.start(),
+                to: found.end(),
+            })
+            .collect();
+        found.sort_unstable();
+        found
+    }
+
+    fn check(patterns: &[String], text: &str) {
+        let patterns: BTreeSet<Vec<u8>> = patterns
+            .iter()
+            .map(|pattern| pattern.as_bytes().to_vec())
+            .collect();
+        let mut views = Views::default();
+        view_of(text, &mut views);
+        for view in views.used() {
+            assert_eq!(
+                by_tiers(&patterns, view),
+                by_automaton(&patterns, view),
+                "{}",
+                String::from_utf8_lossy(&view.text)
+            );
+        }
+    }
+
+    #[test]
+    fn every_occurrence_of_overlapping_patterns_is_found() {
+        let patterns = [
+            " da",
+            " darn",
+            " darned ",
+            " darn it",
+            " darn it ",
+            " darn",
+            "rn ",
+            "arn ",
+            "n ",
+            "ar",
+            "r",
+            "darn",
+            "rn it ",
+            "darneddarn",
+            " darneddarn",
+            "darneddarn ",
+            "é",
+            "né ",
+            " é",
+        ];
+        let patterns = patterns.map(str::to_owned);
+        for text in [
+            "darn it, darned darn",
+            "darneddarn darneddarned, DARN IT",
+            "d4rn 1t daaaarn",
+            "é né ené",
+            "r",
+            "",
+            "darn",
+        ] {
+            check(&patterns, text);
+        }
+    }
+
+    /// A pattern or text of few letters, so that much of it meets.
+    fn words(most: usize) -> impl Strategy<Value = String> {
+        let word = "[ab]{1,2}|[abé]{1,5}|(ab|aab|é){2,6}|[ab]{7,9}|[abж😀]{1,4}";
+        let word = word.prop_map(|word| word.replace('😀', " 😀 ").trim().to_owned());
+        proptest::collection::vec(word, 1..=most).prop_map(|words| words.join(" "))
+    }
+
+    fn pattern() -> impl Strategy<Value = String> {
+        (words(3), any::<bool>(), any::<bool>()).prop_map(|(words, open_start, open_end)| {
+            let space = |open| if open { "" } else { " " };
+            let words: Vec<&str> = words.split_whitespace().collect();
+            format!(
+                "{}{}{}",
+                space(open_start),
+                words.join(" "),
+                space(open_end)
+            )
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_tiers_find_what_one_automaton_finds(
+            patterns in proptest::collection::vec(pattern(), 1..60),
+            texts in proptest::collection::vec(words(12), 1..6),
+        ) {
+            for text in &texts {
+                check(&patterns, text);
+                // Some of the text as patterns.
+                let all: Vec<&str> = text.split_whitespace().collect();
+                let half = format!(" {}", all[..all.len().div_ceil(2)].join(" "));
+                check(&[half, format!("{} ", all.join(" ")), all.join(" ")], text);
+            }
+        }
+    }
+}
