@@ -1,15 +1,14 @@
-//! Finds patterns in views: whole words by hash, whose cost does not grow with their number; open and several words by one double-array
-//! Aho-Corasick automaton; phrases over what both have found. A word boundary is a space of the view, so boundaries are part of the
-//! patterns.
+//! Finds patterns in views: whole words and the parts of words and rows of words where they can be; phrases over what both have found. A
+//! word boundary is a space of the view, so boundaries are part of the patterns.
 
 use super::cells::{Cell, Marks};
 use super::found::{Found, GuardHit, Hit};
 use super::glue::{self, Glue, Pieces};
 use super::letters;
+use super::parts::{Part, Parts};
 use super::phrases::{ClassHit, PhraseScratch, Phrases};
 use super::view::{Place, View, Views, Word};
-use daachorse::DoubleArrayAhoCorasick;
-use hashbrown::HashMap;
+use super::words::{Known, Words};
 
 /// What a pattern stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,34 +47,10 @@ pub(crate) struct GuardFacts {
     pub lowers_to: u8,
 }
 
-/// All that is known of a word.
-#[derive(Debug, Default)]
-pub(super) struct Slot {
-    pub ordinary: bool,
-    /// It counts in two pieces, too.
-    pub fuzzy: bool,
-    meanings: Vec<(Meaning, Marks)>,
-}
-
-impl Slot {
-    pub fn add(&mut self, meaning: Meaning, marks: Marks) {
-        if !self.meanings.contains(&(meaning, marks)) {
-            self.meanings.push((meaning, marks));
-        }
-    }
-
-    /// It stands in the policy as it is.
-    pub fn is_exact(&self) -> bool {
-        self.meanings.iter().any(|(_, marks)| *marks == Marks::NONE)
-    }
-}
-
 /// The compiled patterns of a policy.
 pub(crate) struct Matcher {
-    words: HashMap<Box<[u8]>, Slot>,
-    parts: Option<DoubleArrayAhoCorasick<u32>>,
-    /// By pattern of `parts`.
-    meanings: Vec<Box<[Meaning]>>,
+    words: Words,
+    parts: Parts,
     phrases: Phrases,
     glue: Option<Glue>,
     terms: Vec<Facts>,
@@ -89,7 +64,7 @@ impl std::fmt::Debug for Matcher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Matcher")
             .field("words", &self.words.len())
-            .field("parts", &self.meanings.len())
+            .field("parts", &self.parts.len())
             .finish()
     }
 }
@@ -109,6 +84,8 @@ pub(crate) struct Work {
     /// Where guards stand, in order: guard, whether before, position.
     posts: Vec<(u16, bool, u32)>,
     joined: Vec<u8>,
+    /// A view, last byte first.
+    backward: Vec<u8>,
     ordinary: Vec<bool>,
     quotes: Vec<(u32, u32)>,
 }
@@ -125,9 +102,8 @@ impl Matcher {
         reason = "called by the builder alone, which has each of them at hand"
     )]
     pub(super) fn new(
-        words: HashMap<Box<[u8]>, Slot>,
-        parts: Option<DoubleArrayAhoCorasick<u32>>,
-        meanings: Vec<Box<[Meaning]>>,
+        words: Words,
+        parts: Parts,
         fuzzy: &[Box<[u8]>],
         phrases: Phrases,
         glue: Option<Glue>,
@@ -143,7 +119,6 @@ impl Matcher {
         Matcher {
             words,
             parts,
-            meanings,
             phrases,
             glue,
             terms,
@@ -160,23 +135,21 @@ impl Matcher {
         work.apart.clear();
         work.shifts.clear();
         let before = found.hits.len();
+        let mut backward = std::mem::take(&mut work.backward);
         for view in views.used() {
             for word in &view.words {
-                if let Some(slot) = self.words.get(view.of(word)) {
-                    self.note_slot(view, word, slot, work, found);
+                if let Some(known) = self.words.get(view.of(word)) {
+                    self.note_word(view, word, known, work, found);
+                    self.parts.row(view, word.from, &known.rows, |part| {
+                        self.note_part(view, part, work, found);
+                    });
                 }
             }
-            if let Some(parts) = &self.parts {
-                for matched in parts.find_overlapping_iter(&view.text) {
-                    let Some(place) = view.trace(matched.start(), matched.end()) else {
-                        continue;
-                    };
-                    for meaning in &self.meanings[matched.value() as usize] {
-                        note(*meaning, place, work, found);
-                    }
-                }
-            }
+            self.parts.find(view, &mut backward, |part| {
+                self.note_part(view, part, work, found)
+            });
         }
+        work.backward = backward;
         if self.split_longest > 0 {
             self.look_split(cells, views, work, found);
         }
@@ -191,14 +164,30 @@ impl Matcher {
         }
     }
 
-    fn note_slot(&self, view: &View, word: &Word, slot: &Slot, work: &mut Work, found: &mut Found) {
-        if slot.meanings.is_empty() {
+    fn note_word(
+        &self,
+        view: &View,
+        word: &Word,
+        known: &Known,
+        work: &mut Work,
+        found: &mut Found,
+    ) {
+        let meanings = self.words.meanings(known);
+        if meanings.is_empty() {
             return;
         }
         if let Some(place) = view.trace(word.from as usize, word.to as usize) {
-            for (meaning, marks) in &slot.meanings {
+            for (meaning, marks) in meanings {
                 let marks = place.marks.with(*marks);
                 note(*meaning, Place { marks, ..place }, work, found);
+            }
+        }
+    }
+
+    fn note_part(&self, view: &View, part: Part, work: &mut Work, found: &mut Found) {
+        if let Some(place) = view.trace(part.from, part.to) {
+            for meaning in self.parts.meanings(&part) {
+                note(*meaning, place, work, found);
             }
         }
     }
@@ -247,8 +236,9 @@ impl Matcher {
                 }
                 let from = view.words[first].from as usize;
                 if let Some(place) = view.trace(from, word.to as usize) {
-                    for (meaning, _) in slot
-                        .meanings
+                    for (meaning, _) in self
+                        .words
+                        .meanings(slot)
                         .iter()
                         .filter(|(_, marks)| *marks == Marks::NONE)
                     {
@@ -288,8 +278,9 @@ impl Matcher {
                     let Some(place) = view.trace(base + from, base + to) else {
                         continue;
                     };
-                    for (meaning, _) in slot
-                        .meanings
+                    for (meaning, _) in self
+                        .words
+                        .meanings(slot)
                         .iter()
                         .filter(|(_, marks)| *marks == Marks::NONE)
                     {

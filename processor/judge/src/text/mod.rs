@@ -3,15 +3,20 @@
 mod cells;
 pub(crate) mod detect;
 mod disguise;
+mod filter;
 mod fingerprint;
 mod found;
 mod glue;
 pub(crate) mod letters;
 mod matcher;
+mod needles;
+mod parts;
 mod patterns;
 mod phrases;
+mod sorted;
 mod spelling;
 mod view;
+mod words;
 
 pub(crate) use cells::{Cells, Marks};
 pub(crate) use fingerprint::{fingerprint, fnv, near_fingerprint, nearly};

@@ -2,12 +2,13 @@
 
 use super::cells::{Cells, Marks};
 use super::glue::Glue;
-use super::matcher::{Facts, GuardFacts, Matcher, Meaning, Slot};
+use super::matcher::{Facts, GuardFacts, Matcher, Meaning};
+use super::parts::Parts;
 use super::phrases::{Phrases, Step};
 use super::spelling;
 use super::view::{Undo, Views};
+use super::words::{Slot, Words};
 use crate::policy::pattern::{Pattern, Phrase, Plain, What};
-use daachorse::DoubleArrayAhoCorasick;
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
 
@@ -262,26 +263,18 @@ impl Patterns {
     pub fn build(mut self) -> Result<Matcher, Unusable> {
         let fuzzy: Vec<Box<[u8]>> = self.fuzzy.iter().map(|(word, _)| word.clone()).collect();
         self.spell();
-        let (patterns, meanings): (Vec<_>, Vec<_>) = self
-            .parts
-            .into_iter()
-            .map(|(bytes, meanings)| (bytes, meanings.into_boxed_slice()))
-            .unzip();
-        let parts = if patterns.is_empty() {
-            None
-        } else {
-            let built = DoubleArrayAhoCorasick::new(&patterns);
-            Some(built.map_err(|error| Unusable::TooMany(error.to_string()))?)
-        };
+        let parts = Parts::new(self.parts);
+        for (word, rows) in parts.first_words() {
+            self.words.entry(word).or_default().rows = rows;
+        }
         let glue = if self.phrases.is_empty() {
             None
         } else {
             Glue::new(self.glue).map_err(Unusable::TooMany)?
         };
         Ok(Matcher::new(
-            self.words,
+            Words::new(self.words),
             parts,
-            meanings,
             &fuzzy,
             self.phrases,
             glue,
