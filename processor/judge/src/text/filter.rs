@@ -43,6 +43,56 @@ impl Filter {
     }
 }
 
+/// The same for beginnings of texts: whether some string of four bytes or more can begin there. By the first four bytes a number of bits,
+/// by two more which of them; a string that has not as many has all that they could be.
+#[derive(Debug)]
+pub(super) struct StartFilter {
+    bits: Box<[u64]>,
+    shift: u32,
+}
+
+const LEAST_STARTS: usize = 1 << 8;
+
+impl StartFilter {
+    /// Of strings as their first eight bytes, lowest first, and their lengths.
+    pub fn of(strings: &[(u64, usize)]) -> StartFilter {
+        // One number would leave nothing to shift by.
+        let least = if strings.is_empty() { 2 } else { LEAST_STARTS };
+        let count = strings.len().next_power_of_two().max(least);
+        let mut filter = StartFilter {
+            bits: vec![0; count].into_boxed_slice(),
+            shift: 64 - count.trailing_zeros(),
+        };
+        for (start, length) in strings {
+            let at = filter.at(*start);
+            filter.bits[at] |= match length {
+                ..=4 => u64::MAX,
+                5 => 0x0101_0101_0101_0101 << (start >> 32 & 7),
+                _ => 1 << bit_of(*start),
+            };
+        }
+        filter
+    }
+
+    #[inline]
+    fn at(&self, start: u64) -> usize {
+        (u64::from(start as u32).wrapping_mul(SPREAD) >> self.shift) as usize
+    }
+
+    #[inline]
+    pub fn may_begin(&self, start: u64) -> bool {
+        self.bits
+            .get(self.at(start))
+            .is_some_and(|bits| bits >> bit_of(start) & 1 == 1)
+    }
+}
+
+/// Three bits of the fifth byte and three of the sixth.
+#[inline]
+fn bit_of(start: u64) -> u64 {
+    start >> 32 & 0o7 | start >> 37 & 0o70
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,5 +106,24 @@ mod tests {
             .count();
         assert!(wrong < 2_500, "{wrong}");
         assert!(!Filter::of(std::iter::empty()).may_have(1));
+    }
+    #[test]
+    fn a_text_that_begins_with_a_string_is_never_missed() {
+        let start = |text: &str| {
+            let mut bytes = [0; 8];
+            bytes[..text.len()].copy_from_slice(text.as_bytes());
+            u64::from_le_bytes(bytes)
+        };
+        let strings = ["darn", "heckx", "crudes", "shootin"];
+        let filter = StartFilter::of(&strings.map(|string| (start(string), string.len())));
+        for text in [
+            "darn", "darnzz", "heckx", "heckxab", "crudes", "crudesy", "shooting",
+        ] {
+            assert!(filter.may_begin(start(text)), "{text}");
+        }
+        for text in ["dbrn", "hecky", "crudet", "crudds", "shoojin"] {
+            assert!(!filter.may_begin(start(text)), "{text}");
+        }
+        assert!(!StartFilter::of(&[]).may_begin(start("darn")));
     }
 }
