@@ -1,7 +1,7 @@
 //! A first look at a number: whether it can be one of a set. Most are not, and to say so costs one bit.
 
 /// More bits are wrong less often, fewer stay in the cache.
-const BITS_EACH: usize = 16;
+pub(super) const BITS_EACH: usize = 16;
 /// Two kilobytes are in the cache whatever else is.
 const LEAST_BITS: usize = 1 << 14;
 /// 2^64 by the golden ratio: the upper bits of a product with it depend on all bits of the number.
@@ -15,9 +15,9 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    pub fn of(numbers: impl ExactSizeIterator<Item = u64>) -> Filter {
+    pub fn of(numbers: impl ExactSizeIterator<Item = u64>, bits_each: usize) -> Filter {
         let least = if numbers.len() == 0 { 64 } else { LEAST_BITS };
-        let bits = (numbers.len() * BITS_EACH).next_power_of_two().max(least);
+        let bits = (numbers.len() * bits_each).next_power_of_two().max(least);
         let mut filter = Filter {
             bits: vec![0; bits / 64].into_boxed_slice(),
             shift: 64 - bits.trailing_zeros(),
@@ -99,13 +99,13 @@ mod tests {
 
     #[test]
     fn what_was_added_is_never_missed_and_most_else_is() {
-        let filter = Filter::of((0..1_000u32).map(|number| u64::from(number) * 7));
+        let filter = Filter::of((0..1_000u32).map(|number| u64::from(number) * 7), BITS_EACH);
         assert!((0..1_000).all(|number| filter.may_have(number * 7)));
         let wrong = (0..10_000)
             .filter(|number| filter.may_have(number * 7 + 1))
             .count();
         assert!(wrong < 2_500, "{wrong}");
-        assert!(!Filter::of(std::iter::empty()).may_have(1));
+        assert!(!Filter::of(std::iter::empty(), BITS_EACH).may_have(1));
     }
     #[test]
     fn a_text_that_begins_with_a_string_is_never_missed() {

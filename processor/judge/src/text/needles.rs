@@ -3,7 +3,7 @@
 //! At each place the first bytes are looked up in a filter; nearly always it says that nothing begins there, and costs the same whatever
 //! the number of strings. Invariant: what is found at a place is exactly what the text has there; filters only ever save a look.
 
-use super::filter::{Filter, StartFilter};
+use super::filter::{BITS_EACH, Filter, StartFilter};
 use super::sorted::Sorted;
 use hashbrown::HashMap;
 use std::ops::Range;
@@ -12,6 +12,9 @@ use std::ops::Range;
 const LONG: usize = 8;
 /// Shorter ones are known by that many at least; the few that are shorter still are tried everywhere.
 const SHORT: usize = 4;
+
+/// Asked at every byte, so that being wrong costs more than room does.
+const LONG_BITS_EACH: usize = 64;
 
 /// Strings, each with a number.
 #[derive(Debug)]
@@ -90,12 +93,12 @@ impl Needles {
         let sorted = Sorted::new(long);
         let long = sorted.groups(|string| start_at(string, 0));
         Needles {
-            short_wholes: Filter::of(wholes.iter().map(|(whole, _)| *whole)),
+            short_wholes: Filter::of(wholes.iter().map(|(whole, _)| *whole), BITS_EACH),
             short: wholes.into_iter().collect(),
             short_starts: StartFilter::of(&starts),
             tiny_lengths,
             short_lengths,
-            long_starts: Filter::of(long.iter().map(|(start, _)| *start)),
+            long_starts: Filter::of(long.iter().map(|(start, _)| *start), LONG_BITS_EACH),
             long: long.into_iter().collect(),
             sorted,
         }

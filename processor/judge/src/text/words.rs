@@ -2,7 +2,7 @@
 //! filter.
 
 use super::cells::Marks;
-use super::filter::Filter;
+use super::filter::{BITS_EACH, Filter};
 use super::matcher::Meaning;
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use std::hash::{BuildHasher, Hasher};
@@ -81,7 +81,7 @@ impl Words {
             });
         }
         Words {
-            filter: Filter::of(hashes.into_iter()),
+            filter: Filter::of(hashes.into_iter(), BITS_EACH),
             hasher,
             table,
             bytes: bytes.into_boxed_slice(),
