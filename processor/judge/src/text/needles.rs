@@ -3,15 +3,18 @@
 //! At each place the first bytes are looked up in a filter; nearly always it says that nothing begins there, and costs the same whatever
 //! the number of strings. Invariant: what is found at a place is exactly what the text has there; filters only ever save a look.
 
-use super::filter::Filter;
+use super::filter::{BITS_EACH, Filter, StartFilter};
 use super::sorted::Sorted;
 use hashbrown::HashMap;
 use std::ops::Range;
 
 /// Strings of so many bytes and more are known by that many of their first bytes.
 const LONG: usize = 8;
-/// Shorter ones have a filter for that many; the few that are shorter still are tried everywhere.
+/// Shorter ones are known by that many at least; the few that are shorter still are tried everywhere.
 const SHORT: usize = 4;
+
+/// Asked at every byte, so that being wrong costs more than room does.
+const LONG_BITS_EACH: usize = 64;
 
 /// Strings, each with a number.
 #[derive(Debug)]
@@ -20,8 +23,8 @@ pub(super) struct Needles {
     short: HashMap<u64, u32>,
     /// What may be a key of `short`.
     short_wholes: Filter,
-    /// The first bytes of those that have `SHORT` at least.
-    short_starts: Filter,
+    /// How those begin that have `SHORT` at least.
+    short_starts: StartFilter,
     /// Bit n: there are some of n bytes.
     tiny_lengths: u8,
     short_lengths: u8,
@@ -68,11 +71,6 @@ fn whole(start: u64, length: usize) -> u64 {
     bytes | (length as u64) << 56
 }
 
-#[inline]
-fn short_start(start: u64) -> u64 {
-    start & (u64::MAX >> (64 - 8 * SHORT))
-}
-
 impl Needles {
     /// No string may be empty, or there twice.
     pub fn new(strings: Vec<(Vec<u8>, u32)>) -> Needles {
@@ -89,20 +87,18 @@ impl Needles {
                 tiny_lengths |= 1 << string.len();
             } else {
                 short_lengths |= 1 << string.len();
-                starts.push(short_start(start));
+                starts.push((start, string.len()));
             }
         }
-        starts.sort_unstable();
-        starts.dedup();
         let sorted = Sorted::new(long);
         let long = sorted.groups(|string| start_at(string, 0));
         Needles {
-            short_wholes: Filter::of(wholes.iter().map(|(whole, _)| *whole)),
+            short_wholes: Filter::of(wholes.iter().map(|(whole, _)| *whole), BITS_EACH),
             short: wholes.into_iter().collect(),
-            short_starts: Filter::of(starts.into_iter()),
+            short_starts: StartFilter::of(&starts),
             tiny_lengths,
             short_lengths,
-            long_starts: Filter::of(long.iter().map(|(start, _)| *start)),
+            long_starts: Filter::of(long.iter().map(|(start, _)| *start), LONG_BITS_EACH),
             long: long.into_iter().collect(),
             sorted,
         }
@@ -135,7 +131,7 @@ impl Needles {
     pub fn may_begin(&self, start: u64) -> bool {
         // All of it without a branch: it is done everywhere, and hardly ever true.
         (self.tiny_lengths != 0)
-            | self.short_starts.may_have(short_start(start))
+            | self.short_starts.may_begin(start)
             | self.long_starts.may_have(start)
     }
 
@@ -143,7 +139,7 @@ impl Needles {
     #[inline(never)]
     pub fn look(&self, text: &[u8], start: u64, mut found: impl FnMut(u32, usize)) {
         let mut lengths = self.tiny_lengths;
-        if self.short_starts.may_have(short_start(start)) {
+        if self.short_starts.may_begin(start) {
             lengths |= self.short_lengths;
         }
         while lengths != 0 {

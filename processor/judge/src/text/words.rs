@@ -2,7 +2,7 @@
 //! filter.
 
 use super::cells::Marks;
-use super::filter::Filter;
+use super::filter::{BITS_EACH, Filter};
 use super::matcher::Meaning;
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use std::hash::{BuildHasher, Hasher};
@@ -32,10 +32,10 @@ impl Slot {
     }
 }
 
-/// All that is known of a word.
+/// The same in the matcher: ranges instead of lists, so that more words are in the cache.
 #[derive(Debug)]
 pub(super) struct Known {
-    /// Where its bytes end; they begin where those of `length` do.
+    /// Its bytes among all.
     from: u32,
     length: u32,
     meanings: Range<u32>,
@@ -61,6 +61,7 @@ impl Words {
         let mut hashes = Vec::with_capacity(slots.len());
         let (mut bytes, mut meanings) = (Vec::new(), Vec::new());
         let range = |from: usize, to: usize| from as u32..to as u32;
+        // Hash order: it says where things lie and nothing else.
         for (word, slot) in slots {
             let (first_byte, first_meaning) = (bytes.len(), meanings.len());
             bytes.extend_from_slice(&word);
@@ -80,7 +81,7 @@ impl Words {
             });
         }
         Words {
-            filter: Filter::of(hashes.into_iter()),
+            filter: Filter::of(hashes.into_iter(), BITS_EACH),
             hasher,
             table,
             bytes: bytes.into_boxed_slice(),
