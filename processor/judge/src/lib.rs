@@ -26,6 +26,7 @@ pub use policy::{
 };
 pub use ruling::{Action, Code};
 pub use state::{Activation, CorruptState, PartitionState};
+pub use text::reads_as;
 
 /// The engine of this binary: normaliser, matcher, Unicode tables, verdict layout, limits. It is part of every policy's digest, so
 /// another engine starts at an activation and never at a deployment.

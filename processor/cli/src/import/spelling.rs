@@ -31,7 +31,7 @@ pub fn spell(pattern: &str) -> Result<Spelled, String> {
         let written = word;
         let (word, undone) = spell_word(written)?;
         is_undone |= undone;
-        is_found &= !undone || matcher_undoes(written);
+        is_found &= !undone || gavel_judge::reads_as(written, &word);
         if !word.is_empty() {
             words.push(word);
         }
@@ -76,20 +76,12 @@ fn spell_word(word: &str) -> Result<(String, bool), String> {
     Ok((word.chars().map(letter).collect(), true))
 }
 
-/// Whether a word in a message is read like this too. A sign at its end is punctuation there, and a word needs letters enough.
-fn matcher_undoes(word: &str) -> bool {
-    let letters = word.chars().filter(|ch| ch.is_alphabetic()).count();
-    let others = word.chars().filter(|ch| letter(*ch) != *ch).count();
-    let has_letters = letters > 0 && (letters >= others || letters >= 2 && 2 * letters >= others);
-    has_letters && word.ends_with(char::is_alphanumeric)
-}
-
 /// Signs that people write for letters and that are no part of a word to the matcher.
 fn is_sign(ch: char) -> bool {
     !ch.is_alphanumeric() && letter(ch) != ch
 }
 
-/// The letter that a digit or sign is used for: the matcher's own table, with the full-width signs.
+/// The letter that a digit or sign is used for in word lists, also full-width.
 fn letter(ch: char) -> char {
     match ch {
         '0' => 'o',
@@ -141,6 +133,7 @@ mod tests {
     fn a_disguise_that_the_matcher_does_not_undo_is_known() {
         let found = |pattern| spell(pattern).unwrap().is_found;
         assert!(found("d@rn") && found("$h00t") && found("darn"));
+        assert!(found("a$$") && found("he||o"));
         assert!(!found("dra+") && !found("@55") && !found("dra+ it"));
     }
 

@@ -30,6 +30,17 @@ pub(crate) fn carries_meaning(ch: char) -> bool {
     ch.is_alphanumeric() || letters::is_emoji(ch) || letters::emoji_letter(ch).is_some()
 }
 
+/// Whether a message that holds `written` is read as `meant`, too: what importers of word lists tell their users.
+pub fn reads_as(written: &str, meant: &str) -> bool {
+    let (mut cells, mut views) = (Cells::default(), Views::default());
+    cells.read(meant);
+    views.read(&cells, Undo::default());
+    let meant = views.plain().text.clone();
+    cells.read(written);
+    views.read(&cells, Undo::default());
+    views.used().any(|view| view.text == meant)
+}
+
 /// Bytes of the original text: whole characters of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Span {
