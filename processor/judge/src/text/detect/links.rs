@@ -69,7 +69,7 @@ const INVITES: [(&str, &str); 20] = [
 
 pub(super) fn find(text: &str, links: &mut Vec<Link>) {
     // Nearly every message has neither.
-    if !text.contains('.') && !text.to_ascii_lowercase().contains("dot") {
+    if !text.contains('.') && !holds(text, "dot") {
         return;
     }
     let (Some(link), Some(dots)) = (LINK.as_ref(), DOTS.as_ref()) else {
@@ -111,13 +111,18 @@ fn trailing(link: &str) -> usize {
             .len()
 }
 
+/// Whether a part stands there, in capitals or not.
+fn holds(text: &str, part: &str) -> bool {
+    let mut parts = text.as_bytes().windows(part.len());
+    parts.any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
+}
+
 pub(super) fn emails(text: &str, spans: &mut Vec<Span>) {
-    let lower = text.to_ascii_lowercase();
-    if text.contains('@') || lower.contains("at)") || lower.contains("at]") {
+    if text.contains('@') || holds(text, "at)") || holds(text, "at]") {
         let all = EMAIL.iter().flat_map(|email| email.find_iter(text));
         spans.extend(all.map(|found| span(found.start(), found.end())));
     }
-    if lower.contains(" at ") && lower.contains(" dot ") {
+    if holds(text, " at ") && holds(text, " dot ") {
         let all = EMAIL_IN_WORDS
             .iter()
             .flat_map(|email| email.find_iter(text));
