@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
 
 /// One verdict with the field names, order and units of `verdict.avsc`. As JSON it is what the command line prints.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename = "Verdict")]
 pub struct VerdictRecord {
     pub log_id: String,

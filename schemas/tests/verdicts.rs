@@ -138,23 +138,11 @@ fn plain() -> VerdictRecord {
         log_id: "log".to_owned(),
         source_partition: 3,
         source_offset: 41,
-        message_id: String::new(),
-        community: String::new(),
-        channel: String::new(),
-        user: String::new(),
-        sent_at: 0,
-        judged_at: 0,
         code: "judged".to_owned(),
         action: "allow".to_owned(),
-        effects: Vec::new(),
-        labels: Vec::new(),
-        reasons: Vec::new(),
-        masked_text: None,
-        duplicate_of: None,
-        policy: String::new(),
         engine: 1,
         context_complete: true,
-        headers_dropped: false,
+        ..VerdictRecord::default()
     }
 }
 

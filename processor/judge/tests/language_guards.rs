@@ -2,29 +2,7 @@
 
 mod room;
 
-use room::{risk, room};
-
-const DARN: &str = r#"
-[[term]]
-id = "darn"
-match = ["darn"]
-topic = "rude"
-risk = 3
-"#;
-
-/// Who hates whom, and what says so.
-const HATE: &str = r#"
-[words]
-pronoun = ["i"]
-hate = { fuzzy = true, match = ["hate", "despise", "cant stand", "can't stand"] }
-group = { fuzzy = true, match = ["groups", "klingons", "@small_group"] }
-small_group = ["gnomes", "dwarv*"]
-[[term]]
-id = "hate"
-match = ["@hate (0..3) @group"]
-topic = "hate"
-risk = 5
-"#;
+use room::{DARN, HATE, risk, room};
 
 const GUARDED: &str = r#"
 [[term]]

@@ -171,23 +171,13 @@ mod tests {
             log_id: log_id.into(),
             source_partition: partition,
             source_offset: offset,
-            message_id: String::new(),
             community: "c".into(),
-            channel: String::new(),
             user: "u".into(),
-            sent_at: 0,
-            judged_at: 0,
             code: "judged".into(),
             action: "allow".into(),
-            effects: Vec::new(),
-            labels: Vec::new(),
-            reasons: Vec::new(),
-            masked_text: None,
-            duplicate_of: None,
-            policy: String::new(),
             engine: 1,
             context_complete: true,
-            headers_dropped: false,
+            ..VerdictRecord::default()
         }
     }
 

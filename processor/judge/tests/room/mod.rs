@@ -17,6 +17,29 @@ topics = ["rude", "hate", "threat", "pii", "spam"]
 const AUDIENCE: &str =
     "[audience.default]\ndefault = { flag = 1, mask = 3, block = 5, escalate = 7 }\n";
 
+/// The rules that most tests need.
+pub const DARN: &str = r#"
+[[term]]
+id = "darn"
+match = ["darn"]
+topic = "rude"
+risk = 3
+"#;
+
+/// Who hates whom, and what says so.
+pub const HATE: &str = r#"
+[words]
+pronoun = ["i"]
+hate = { fuzzy = true, match = ["hate", "despise", "cant stand", "can't stand"] }
+group = { fuzzy = true, match = ["groups", "klingons", "@small_group"] }
+small_group = ["gnomes", "dwarv*"]
+[[term]]
+id = "hate"
+match = ["@hate (0..3) @group"]
+topic = "hate"
+risk = 5
+"#;
+
 pub struct Room {
     fold: Fold,
     control: ControlLog,

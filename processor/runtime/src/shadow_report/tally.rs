@@ -286,25 +286,16 @@ mod tests {
     fn verdict(offset: i64, user: &str, action: &str) -> VerdictRecord {
         VerdictRecord {
             log_id: "log".into(),
-            source_partition: 0,
             source_offset: offset,
             message_id: format!("m{offset}"),
             community: "c".into(),
             channel: "lobby".into(),
             user: user.into(),
-            sent_at: 0,
-            judged_at: 0,
             code: "judged".into(),
             action: action.into(),
-            effects: Vec::new(),
-            labels: Vec::new(),
-            reasons: Vec::new(),
-            masked_text: None,
-            duplicate_of: None,
-            policy: String::new(),
             engine: 1,
             context_complete: true,
-            headers_dropped: false,
+            ..VerdictRecord::default()
         }
     }
 
