@@ -15,6 +15,7 @@ mod error;
 mod memory;
 mod memory_store;
 mod meta;
+mod objects;
 mod store;
 mod writer;
 
@@ -25,5 +26,6 @@ pub use error::Error;
 pub use memory::{Memory, MemoryStats};
 pub use memory_store::MemoryStore;
 pub use meta::{FORMAT, Identity, Meta};
+pub use objects::{Listed, ObjectError, Objects, Operation, Put};
 pub use store::{Shared, Store};
 pub use writer::Writer;
