@@ -1,13 +1,16 @@
 //! rdkafka, RocksDB and threads around the machine of `crate::lane` and the procedure of `crate::restore`.
 
+mod checkpointer;
 mod context;
 mod murmur2;
 mod outbox;
 mod restorer;
 mod shadow;
+mod stored;
 mod thread;
 mod world;
 
+pub use checkpointer::{Checkpointer, Checkpoints};
 pub use murmur2::partition_of;
 pub use outbox::{OutputTopics, dead_letter_value, headers_of};
 pub use restorer::Restorers;

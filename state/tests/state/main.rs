@@ -1,5 +1,6 @@
 //! What the crate promises, tried on both backends. One binary, because each one links the whole of RocksDB.
 
+mod checkpoints;
 mod damage;
 mod epochs;
 mod kill;
