@@ -31,6 +31,9 @@ pub use error::Error;
 pub use memory::{Memory, MemoryStats};
 pub use memory_store::MemoryStore;
 pub use meta::{FORMAT, Identity, Meta};
-pub use objects::{Listed, ObjectError, Objects, Operation, Put};
+pub use objects::{
+    Listed, MemoryObjects, ObjectAddressError, ObjectError, ObjectFault, ObjectLimits,
+    ObjectOptions, ObjectStore, Objects, Operation, Probe, Put,
+};
 pub use store::{Incoming, Shared, Store, tidy};
 pub use writer::Writer;

@@ -11,7 +11,7 @@ use std::path::Path;
 pub const FORMAT: u32 = 2;
 
 /// Which log, which partition of it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identity {
     pub log_id: String,
     pub partition: i32,

@@ -13,12 +13,11 @@ pub fn save(
     pace: &mut dyn FnMut(u64) -> bool,
 ) -> Result<Saved, SaveError> {
     let meta = snapshot.meta();
-    let state = PartitionState::from_bytes(&meta.state).map_err(|error| {
-        gavel_state::Error::Corrupt {
+    let state =
+        PartitionState::from_bytes(&meta.state).map_err(|error| gavel_state::Error::Corrupt {
             path: format!("partition {}", meta.identity.partition).into(),
             detail: error.to_string(),
-        }
-    })?;
+        })?;
     let about = About {
         clock: state.clock(),
         // Whatever is in force here was compiled here.

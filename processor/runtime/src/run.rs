@@ -9,10 +9,16 @@ use crate::kafka::{
     BrokerError, Cluster, lane_consumer_config, producer_config, shadow_producer_config,
 };
 use crate::lane::Settings;
-use crate::shell::{self, Checkpointer, Checkpoints, LaneHandle, LaneParts, Mail, OutputTopics, Restorers, WorldParts};
+use crate::shell::{
+    self, Checkpointer, Checkpoints, LaneHandle, LaneParts, Mail, OutputTopics, Restorers,
+    WorldParts,
+};
 use crate::telemetry::Telemetry;
 use gavel_judge::ControlLog;
-use gavel_state::{ObjectAddressError, ObjectError, Objects, ObjectOptions, ObjectStore, Probe, Repository, Shared, Writer};
+use gavel_state::{
+    ObjectAddressError, ObjectError, ObjectOptions, ObjectStore, Objects, Probe, Repository,
+    Shared, Writer,
+};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -118,11 +124,12 @@ impl Processor {
         })?);
         let repository = repository(config)?;
         let (checkpointer, checkpoints) =
-            Checkpointer::start(&config.checkpoints, repository.clone(), &telemetry)
-                .map_err(|source| RunError::Io {
+            Checkpointer::start(&config.checkpoints, repository.clone(), &telemetry).map_err(
+                |source| RunError::Io {
                     what: "start the checkpointer".into(),
                     source,
-                })?;
+                },
+            )?;
         let parts = Arc::new(WorldParts {
             config: config.clone(),
             control: Arc::clone(&control),

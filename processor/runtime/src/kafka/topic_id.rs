@@ -1,6 +1,9 @@
 //! The broker's own id of a topic, which a topic made anew under the same name does not have.
 
-#![expect(unsafe_code, reason = "rdkafka does not wrap the description of topics")]
+#![expect(
+    unsafe_code,
+    reason = "rdkafka does not wrap the description of topics"
+)]
 
 use std::ffi::{CStr, CString};
 use std::os::raw::c_char;

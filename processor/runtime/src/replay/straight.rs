@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use gavel_judge::{
-    ControlLog, Fold, MemoryContexts, Opened, PartitionState, Patience, Policy, Record, Ruling, Step,
-    context_expired,
+    ControlLog, Fold, MemoryContexts, Opened, PartitionState, Patience, Policy, Record, Ruling,
+    Step, context_expired,
 };
 use gavel_state::{Backend, Batch, Error as StateError, Identity, Meta, Snapshot};
 

@@ -66,7 +66,11 @@ fn checkpoints(
                 partition = identity.partition,
                 problem,
                 "checkpoints cannot be listed; going on from {}, which takes longer",
-                if has_store { "the local store" } else { "the beginning of the log" }
+                if has_store {
+                    "the local store"
+                } else {
+                    "the beginning of the log"
+                }
             );
             Ok(Vec::new())
         }

@@ -171,7 +171,10 @@ impl Taker {
 
     fn take_due(&mut self) {
         let now = Instant::now();
-        let due = self.watched.iter().filter(|(_, watched)| watched.due <= now);
+        let due = self
+            .watched
+            .iter()
+            .filter(|(_, watched)| watched.due <= now);
         let due: Vec<i32> = due.map(|(partition, _)| *partition).collect();
         for partition in due {
             let Some(watched) = self.watched.get_mut(&partition) else {

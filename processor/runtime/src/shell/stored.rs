@@ -90,6 +90,7 @@ impl Stored<'_> {
         let started = Instant::now();
         let outcome = repository
             .manifest(identity, checkpoint)
+            .map_err(Problem::from)
             .and_then(|manifest| {
                 self.check_engine(&manifest)?;
                 self.download(repository, identity, &manifest)

@@ -156,8 +156,7 @@ impl World for KafkaWorld {
         identity: &Identity,
         checkpoint: Checkpoint,
     ) -> Result<Option<Arc<dyn Backend>>, Interrupted> {
-        self.stored(&|| self.wanted())
-            .install(identity, checkpoint)
+        self.stored(&|| self.wanted()).install(identity, checkpoint)
     }
 
     fn verdict_tail(&mut self, log_id: &str) -> Result<VerdictTail, Interrupted> {
