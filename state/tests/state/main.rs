@@ -3,6 +3,7 @@
 mod damage;
 mod epochs;
 mod kill;
+mod objects;
 mod schedules;
 mod store;
 mod support;
