@@ -186,6 +186,11 @@ fn a_store_that_is_down_has_failed() {
 
 #[test]
 fn a_machine_without_credentials_says_what_to_set() {
+    let sources = ["AWS_ACCESS_KEY_ID", "AWS_CONTAINER_", "AWS_WEB_IDENTITY_"];
+    let configured = |name: &str| sources.iter().any(|source| name.starts_with(source));
+    if std::env::vars().any(|(name, _)| configured(&name)) {
+        return; // A machine with credentials cannot show it.
+    }
     let stub = Stub::start();
     let mut options = options(&stub.endpoint(), limits());
     options.s3.retain(|(key, _)| !key.contains("access_key"));
