@@ -16,6 +16,26 @@ fn is_refused<T: std::fmt::Debug>(outcome: Result<T, ObjectError>) -> bool {
 }
 
 #[test]
+fn the_prefix_of_an_address_stands_before_every_path_and_may_be_missing() {
+    let stub = Stub::start();
+    let options = options(&stub.endpoint(), ObjectLimits::default());
+    for (address, key) in [
+        ("s3://bucket", "a/1"),
+        ("s3://bucket/", "a/1"),
+        ("s3://bucket/one", "one/a/1"),
+        ("s3://bucket/one/two/", "one/two/a/1"),
+    ] {
+        let store = ObjectStore::open(address, &options).expect("options are fine");
+        assert_eq!(store.put_if_absent("a/1", vec![1]), Ok(Put::Created));
+        assert_eq!(stub.keys(), [key], "{address}");
+        let listed = store.list("").expect("listed");
+        assert_eq!(listed, store.list("a").expect("listed"));
+        assert_eq!(listed[0].path, "a/1");
+        assert_eq!(store.delete("a/1"), Ok(()));
+    }
+}
+
+#[test]
 fn a_busy_store_is_asked_again() {
     let stub = Stub::start();
     let store = open(&stub, ObjectLimits::default());
@@ -45,7 +65,7 @@ fn a_store_that_stays_busy_has_failed() {
 
 #[test]
 fn a_put_whose_answer_was_lost_finds_its_own_object() {
-    for fault in [Fault::AnswerLost, Fault::Reset] {
+    for fault in [Fault::AnswerLost, Fault::AnswerCut] {
         let stub = Stub::start();
         let store = open(&stub, ObjectLimits::default());
         stub.fail("PUT", &[fault]);

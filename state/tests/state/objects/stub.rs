@@ -19,8 +19,8 @@ pub enum Fault {
     Status(u16, &'static str),
     /// Done; the connection ends without an answer.
     AnswerLost,
-    /// Done; the connection is reset without an answer.
-    Reset,
+    /// Done; the connection ends within the first line of the answer.
+    AnswerCut,
     /// The answer's body ends after so many bytes of more that were announced.
     Truncated(usize),
     /// The answer's body comes at one kilobyte a second.
@@ -145,10 +145,8 @@ fn serve(
         };
         match fault {
             Some(Fault::AnswerLost) => break,
-            Some(Fault::Reset) => {
-                // Closed with bytes unread: here those of the next request, which never comes whole.
-                std::thread::sleep(Duration::from_millis(50));
-                (&connection).write_all(b"HT")?;
+            Some(Fault::AnswerCut) => {
+                (&connection).write_all(b"HTT")?;
                 break;
             }
             _ => write(&connection, &request.method, &answer, fault, stopped)?,
