@@ -157,6 +157,11 @@ impl ObjectOptions {
             }
             builder = builder.with_config(key, value);
         }
+        if let Some(endpoint) = plain_endpoint(&builder) {
+            return Err(unusable(format!(
+                "the endpoint {endpoint} is without TLS; if that is meant, set the option allow_http=true"
+            )));
+        }
         let milliseconds = |time: Duration| format!("{} ms", time.as_millis());
         let (connect, request) = (self.limits.connect, self.limits.request);
         let builder = builder
@@ -220,6 +225,20 @@ fn key(name: &str) -> Result<AmazonS3ConfigKey, ObjectAddressError> {
             advice: advice(name),
         }),
     }
+}
+
+/// An endpoint that every request would be kept from.
+fn plain_endpoint(builder: &AmazonS3Builder) -> Option<String> {
+    let allow = AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp);
+    let allowed = builder.get_config_value(&allow);
+    // What is neither yes nor no is found out when the client is made.
+    if allowed.is_some_and(|allowed| allowed != "false") {
+        return None;
+    }
+    let endpoint = builder
+        .get_config_value(&AmazonS3ConfigKey::S3Endpoint)
+        .or_else(|| builder.get_config_value(&AmazonS3ConfigKey::Endpoint));
+    endpoint.filter(|endpoint| endpoint.starts_with("http://"))
 }
 
 fn advice(name: &str) -> String {
@@ -343,6 +362,15 @@ mod tests {
         let error = refusal("s3://bucket", &[("allow_http", "perhaps")]);
         assert!(matches!(error, ObjectAddressError::S3 { .. }), "{error}");
         assert!(error.to_string().contains("perhaps"), "{error}");
+    }
+
+    #[test]
+    fn an_endpoint_without_tls_must_be_allowed() {
+        let endpoint = ("endpoint", "http://127.0.0.1:9");
+        for options in [&[endpoint][..], &[endpoint, ("allow_http", "false")]] {
+            let error = refusal("s3://bucket", options);
+            assert!(error.to_string().contains("allow_http=true"), "{error}");
+        }
     }
 
     #[test]

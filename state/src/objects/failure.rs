@@ -9,38 +9,44 @@ use std::io;
 /// Longest detail of an error: an answer may carry a whole page of a proxy.
 const DETAIL_MOST: usize = 700;
 
-/// Codes in an S3 answer that stay what they are until somebody mends the configuration. Their status alone does not say
-/// so: it is that of a missing object, of a malformed request or of a redirect.
-const FOR_GOOD: [&str; 9] = [
+/// What S3 says when nothing changes until somebody mends the configuration. The kind of the error alone does not tell: a
+/// missing bucket is like a missing object, and a listing is told apart from others by its words only.
+const FOR_GOOD: [&str; 11] = [
+    "status code: 401",
+    "status code: 403",
+    // To another region, or to wherever a proxy wants the client to be.
+    "status code: 301",
+    "Received redirect without LOCATION",
+    "<Code>PermanentRedirect</Code>",
     "<Code>NoSuchBucket</Code>",
     "<Code>InvalidBucketName</Code>",
-    "<Code>PermanentRedirect</Code>",
     "<Code>AuthorizationHeaderMalformed</Code>",
     "<Code>InvalidToken</Code>",
     "<Code>ExpiredToken</Code>",
     "<Code>InvalidAccessKeyId</Code>",
-    // A redirect to another region comes with nothing else.
-    "Received redirect without LOCATION",
-    "301 Moved Permanently",
 ];
+/// There is always a list, be it empty, unless there is no bucket; an object that is being made cannot be missing either.
+const NOT_FOUND: &str = "status code: 404";
 
 /// Where the credentials of a machine come from when none are configured.
-const METADATA: &str = "/latest/";
+const METADATA: &str = "/latest/api/token";
 
 pub fn failure(error: &Error, operation: Operation, path: &str) -> ObjectError {
+    let says = words(error);
     let detail = detail(error);
     let path = path.to_owned();
-    let for_good = FOR_GOOD.iter().any(|code| detail.contains(code));
+    let finds = matches!(operation, Operation::Get | Operation::Delete);
+    let for_good = FOR_GOOD.iter().any(|word| says.contains(word))
+        || !finds && says.contains(NOT_FOUND)
+        || is_forbidden_by_the_file_system(error);
     match error {
-        Error::NotFound { .. } if !for_good => ObjectError::Missing { path },
+        Error::NotFound { .. } if finds && !for_good => ObjectError::Missing { path },
         Error::PermissionDenied { .. }
         | Error::Unauthenticated { .. }
         | Error::NotImplemented { .. }
         | Error::NotSupported { .. }
         | Error::InvalidPath { .. } => refused(operation, path, detail),
-        error if for_good || is_forbidden_by_the_file_system(error) => {
-            refused(operation, path, detail)
-        }
+        _ if for_good => refused(operation, path, detail),
         _ => ObjectError::Failed {
             operation,
             path,
@@ -102,7 +108,7 @@ fn sources<'a>(error: &'a Error) -> impl Iterator<Item = &'a (dyn StdError + 'st
 }
 
 /// All that the error and its causes say, each thing once.
-pub fn detail(error: &Error) -> String {
+fn words(error: &Error) -> String {
     let mut text = String::new();
     for source in sources(error) {
         let says = source.to_string();
@@ -113,11 +119,18 @@ pub fn detail(error: &Error) -> String {
             text = format!("{text}: {says}");
         }
     }
+    text
+}
+
+/// For a reader, who is not to be shown everything.
+pub fn detail(error: &Error) -> String {
+    let mut text = words(error);
+    let asked_the_machine = text.contains(METADATA);
     if let Some((end, _)) = text.char_indices().nth(DETAIL_MOST) {
         text.truncate(end);
         text.push('…');
     }
-    if text.contains(METADATA) && sources(error).any(|source| source.is::<HttpError>()) {
+    if asked_the_machine {
         text.push_str(
             "; no credentials are configured, and this machine's metadata service gave none: set AWS_ACCESS_KEY_ID and \
              AWS_SECRET_ACCESS_KEY",

@@ -222,11 +222,7 @@ impl Objects for ObjectStore {
         let location = location(Operation::Put, path)?;
         self.run(Operation::Put, path, async {
             let outcome = self.create(&location, bytes.into()).await;
-            outcome.map_err(|error| match failure(&error, Operation::Put, path) {
-                // A bucket that some stores call missing by its status alone: an object cannot be, it is being made.
-                ObjectError::Missing { path } => refused(Operation::Put, path, detail(&error)),
-                error => error,
-            })
+            outcome.map_err(|error| failure(&error, Operation::Put, path))
         })
     }
 
@@ -241,12 +237,8 @@ impl Objects for ObjectStore {
             prefix => Some(location(Operation::List, prefix)?),
         };
         self.run(Operation::List, prefix, async {
-            self.collect(location.as_ref())
-                .await
-                .map_err(|error| match error {
-                    Error::NotFound { .. } => refused(Operation::List, prefix, detail(&error)),
-                    error => failure(&error, Operation::List, prefix),
-                })
+            let outcome = self.collect(location.as_ref()).await;
+            outcome.map_err(|error| failure(&error, Operation::List, prefix))
         })
     }
 

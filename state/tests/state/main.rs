@@ -4,6 +4,7 @@ mod checkpoints;
 mod damage;
 mod epochs;
 mod kill;
+mod objects;
 mod schedules;
 mod store;
 mod support;
