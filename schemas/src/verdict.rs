@@ -11,7 +11,7 @@ use crate::wire::{
 use std::sync::LazyLock;
 
 /// One verdict, in the field order of `verdict.avsc`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict<'a> {
     pub log_id: &'a str,
     pub source_partition: i32,

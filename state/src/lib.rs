@@ -22,6 +22,8 @@ mod writer;
 
 pub use backend::Backend;
 pub use batch::Batch;
+#[cfg(feature = "seeded-bugs")]
+pub use checkpoint::RepositoryBug;
 pub use checkpoint::{
     ATTEMPT_MOST, About, Attempt, Checkpoint, FetchError, File, Manifest, Repository, Retention,
     SaveError, Saved, Snapshot, Sweep, Swept,

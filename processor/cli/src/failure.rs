@@ -131,7 +131,9 @@ impl From<OrderError> for Failure {
         match error {
             OrderError::Broker(error) => error.into(),
             OrderError::Control(error) => error.into(),
-            OrderError::Scope { .. } | OrderError::Ambiguous { .. } => Failure::usage(error, next),
+            OrderError::Scope { .. }
+            | OrderError::Ambiguous { .. }
+            | OrderError::NotInLog { .. } => Failure::usage(error, next),
             OrderError::NotMarked { .. } => Failure::broken(error, next),
             OrderError::InForceAlready { .. }
             | OrderError::NothingInForce { .. }

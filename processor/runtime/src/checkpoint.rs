@@ -5,11 +5,12 @@
 use gavel_judge::{ENGINE, PartitionState};
 use gavel_state::{About, Attempt, Repository, SaveError, Saved, Snapshot};
 
-/// Saves a snapshot under a name that no other attempt has; `pace` as in [`Attempt`].
+/// Saves a snapshot; the other arguments as in [`Attempt`].
 pub fn save(
     repository: &Repository,
     snapshot: &dyn Snapshot,
     name: &str,
+    anchor_every: i64,
     pace: &mut dyn FnMut(u64) -> bool,
 ) -> Result<Saved, SaveError> {
     let meta = snapshot.meta();
@@ -24,5 +25,11 @@ pub fn save(
         engine: ENGINE,
         policies: state.policies().map(|digest| digest.to_string()).collect(),
     };
-    repository.save(snapshot, Attempt { name, about, pace })
+    let attempt = Attempt {
+        name,
+        about,
+        anchor_every,
+        pace,
+    };
+    repository.save(snapshot, attempt)
 }

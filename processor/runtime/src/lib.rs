@@ -19,4 +19,5 @@ pub mod shadow_report;
 pub mod shell;
 pub mod telemetry;
 pub mod topics;
+pub mod verdict_tail;
 pub mod verdicts;

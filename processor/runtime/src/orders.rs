@@ -5,10 +5,12 @@
 //! that is not there, and nothing is activated that does not compile here. Everything can be run again: a half-finished
 //! activation is finished with the same number, and the fold ignores the markers that it has already met.
 
+mod accept;
 mod activate;
 mod error;
 pub mod history;
 
+pub use accept::{Acceptance, Accepted};
 pub use activate::{Activated, Activation, RolledBack};
 pub use error::OrderError;
 

@@ -81,29 +81,84 @@ pub type Take<'a> = &'a mut dyn FnMut(&File, Vec<u8>) -> Result<(), Error>;
 #[derive(Clone)]
 pub struct Repository {
     objects: Arc<dyn Objects>,
+    #[cfg(feature = "seeded-bugs")]
+    bug: Option<RepositoryBug>,
 }
+
+/// Defects that tests seed on purpose, to see that the checks catch them.
+#[cfg(feature = "seeded-bugs")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RepositoryBug {
+    /// Let a checkpoint be seen before it is complete.
+    ManifestFirst,
+    /// Use what was fetched without looking at its SHA-256.
+    SkipVerification,
+    /// Take a file of the same name for the same file.
+    ShareFilesByName,
+    /// Remove old files that manifests still name.
+    SweepNamedFiles,
+    /// Take the offset of a checkpoint from elsewhere than from its files.
+    OffsetBesideTheFiles,
+}
+
+/// Whether tests have seeded this defect. Always false, and compiled away, in what is released.
+macro_rules! seeded {
+    ($repository:expr, $bug:ident) => {{
+        #[cfg(feature = "seeded-bugs")]
+        let seeded = $repository.bug == Some($crate::checkpoint::RepositoryBug::$bug);
+        #[cfg(not(feature = "seeded-bugs"))]
+        let seeded = false;
+        seeded
+    }};
+}
+use seeded;
 
 /// One attempt to save.
 pub struct Attempt<'a> {
     /// A name that no other attempt has, of letters and digits.
     pub name: &'a str,
     pub about: About,
+    /// Milliseconds between audit anchors, as in [`Retention`]: the first checkpoint of each stretch shares no file with those before
+    /// it, so that what rots in one stretch does not reach the next.
+    pub anchor_every: i64,
     /// Called before and after each upload with the bytes it has; waits as long as the rate limit asks. False: give up.
     pub pace: &'a mut dyn FnMut(u64) -> bool,
 }
 
 impl Repository {
     pub fn new(objects: Arc<dyn Objects>) -> Repository {
-        Repository { objects }
+        Repository {
+            objects,
+            #[cfg(feature = "seeded-bugs")]
+            bug: None,
+        }
+    }
+
+    #[cfg(feature = "seeded-bugs")]
+    #[must_use]
+    pub fn with_bug(mut self, bug: Option<RepositoryBug>) -> Repository {
+        self.bug = bug;
+        self
     }
 
     /// Every checkpoint of a partition, newest first.
     pub fn list(&self, identity: &Identity) -> Result<Vec<Checkpoint>, ObjectError> {
+        let listed = self.listed(identity)?;
+        Ok(listed
+            .into_iter()
+            .map(|(checkpoint, _)| checkpoint)
+            .collect())
+    }
+
+    /// With the time at which each manifest was put.
+    fn listed(&self, identity: &Identity) -> Result<Vec<(Checkpoint, i64)>, ObjectError> {
         let prefix = format!("{}/manifests", root(identity));
         let listed = self.objects.list(&prefix)?;
-        let mut found: Vec<Checkpoint> = listed
+        let mut found: Vec<(Checkpoint, i64)> = listed
             .iter()
-            .filter_map(|object| parse(object.path.strip_prefix(&prefix)?))
+            .filter_map(|object| {
+                Some((parse(object.path.strip_prefix(&prefix)?)?, object.modified))
+            })
             .collect();
         found.sort_unstable();
         found.reverse();
@@ -140,20 +195,38 @@ impl Repository {
     pub fn save(&self, snapshot: &dyn Snapshot, attempt: Attempt<'_>) -> Result<Saved, SaveError> {
         let meta = snapshot.meta();
         let identity = &meta.identity;
+        let ahead = i64::from(seeded!(self, OffsetBesideTheFiles));
         let this = Checkpoint {
-            boundary: meta.boundary,
+            boundary: meta.boundary + ahead,
             clock: attempt.about.clock,
         };
         let listed = self.list(identity)?;
         if listed.contains(&this) {
             return Ok(Saved::Existed);
         }
-        let present = self.present(identity, &listed)?;
+        let stretch = |clock: i64| clock.div_euclid(attempt.anchor_every.max(1));
+        let anchor = listed
+            .first()
+            .is_none_or(|newest| stretch(newest.clock) != stretch(this.clock));
+        let present = if anchor {
+            BTreeMap::new()
+        } else {
+            self.present(identity, &listed)?
+        };
+        #[cfg(feature = "seeded-bugs")]
+        if self.bug == Some(RepositoryBug::ManifestFirst) {
+            self.put_manifest_first(snapshot, &attempt, this)?;
+        }
         let (mut files, mut uploaded, mut bytes) = (Vec::new(), 0, 0);
         for name in snapshot.files()? {
             let content = snapshot.read(&name)?;
             let (size, sum) = (content.len() as u64, sha256(&content));
-            let object = match present.get(&sum) {
+            let shared = if seeded!(self, ShareFilesByName) {
+                present.values().find(|file| file.name == name)
+            } else {
+                present.get(&sum)
+            };
+            let object = match shared {
                 Some(file) if file.size == size => file.object.clone(),
                 _ => {
                     if !(attempt.pace)(size) {
@@ -178,7 +251,8 @@ impl Repository {
         if !(attempt.pace)(0) {
             return Err(SaveError::GivenUp);
         }
-        let manifest = Manifest::new(meta, attempt.about, files);
+        let mut manifest = Manifest::new(meta, attempt.about, files);
+        manifest.boundary = this.boundary;
         // Should somebody have put the same name meanwhile, theirs is as good, and our files are swept one day.
         self.objects
             .put_if_absent(&manifest_path(identity, this), manifest.encode())?;
@@ -191,6 +265,31 @@ impl Repository {
             files: uploaded,
             bytes,
         })
+    }
+
+    #[cfg(feature = "seeded-bugs")]
+    fn put_manifest_first(
+        &self,
+        snapshot: &dyn Snapshot,
+        attempt: &Attempt<'_>,
+        this: Checkpoint,
+    ) -> Result<(), SaveError> {
+        let mut files = Vec::new();
+        for name in snapshot.files()? {
+            let content = snapshot.read(&name)?;
+            let sum = sha256(&content);
+            files.push(File {
+                name,
+                size: content.len() as u64,
+                object: format!("files/{sum}.{}", attempt.name),
+                sha256: sum,
+            });
+        }
+        let meta = snapshot.meta();
+        let manifest = Manifest::new(meta, attempt.about.clone(), files);
+        self.objects
+            .put_if_absent(&manifest_path(&meta.identity, this), manifest.encode())?;
+        Ok(())
     }
 
     /// Files of the newest readable checkpoint by SHA-256. One of them is read again each time: what rots is found while its
@@ -253,10 +352,10 @@ impl Repository {
                 Err(ObjectError::Missing { .. }) => return Err(broken("is gone")),
                 other => other.map_err(FetchError::Objects)?,
             };
-            if bytes.len() as u64 != file.size {
+            if bytes.len() as u64 != file.size && !seeded!(self, SkipVerification) {
                 return Err(broken("has another length"));
             }
-            if sha256(&bytes) != file.sha256 {
+            if sha256(&bytes) != file.sha256 && !seeded!(self, SkipVerification) {
                 return Err(broken("does not have its SHA-256"));
             }
             take(file, bytes)?;

@@ -21,8 +21,9 @@ const YOUNG: i64 = 24 * 3_600_000;
 pub struct Sweep {
     /// Objects that no manifest named, with the time of the first look that found them so.
     unnamed: BTreeMap<String, i64>,
-    /// Files named by a manifest: manifests do not change.
-    named: BTreeMap<Checkpoint, Vec<String>>,
+    /// Files named by a manifest. Manifests do not change; but one that was removed may come again under its name, from another
+    /// attempt and with other files, so the time at which it was put belongs to it.
+    named: BTreeMap<(Checkpoint, i64), Vec<String>>,
 }
 
 /// What a look removed.
@@ -30,38 +31,43 @@ pub struct Sweep {
 pub struct Swept {
     pub checkpoints: usize,
     pub files: usize,
+    /// Checkpoints set aside because their manifests are broken.
+    pub broken: usize,
 }
 
 impl Repository {
     /// Removes checkpoints that `retention` does not keep, and files that nobody names. `now` is in milliseconds since 1970 and
-    /// need not be exact: a clock that is wrong by less than an hour harms nothing.
+    /// need not be exact: a clock that is wrong by less than an hour harms nothing. `attempt` as in [`super::Attempt`].
     pub fn sweep(
         &self,
         identity: &Identity,
         retention: &Retention,
-        now: i64,
+        (now, attempt): (i64, &str),
         sweep: &mut Sweep,
     ) -> Result<Swept, ObjectError> {
         let mut swept = Swept::default();
         // Files first: one that is uploaded between the two listings is not looked at, and not missed by its manifest.
         let files = self.objects.list(&format!("{}/files", root(identity)))?;
-        let listed = self.list(identity)?;
-        let kept = retention.kept(&listed);
-        for &checkpoint in listed
-            .iter()
-            .filter(|checkpoint| !kept.contains(checkpoint))
-        {
-            self.objects.delete(&manifest_path(identity, checkpoint))?;
-            swept.checkpoints += 1;
+        let mut listed = self.listed(identity)?;
+        let all: Vec<Checkpoint> = listed.iter().map(|(checkpoint, _)| *checkpoint).collect();
+        let kept = retention.kept(&all);
+        for checkpoint in all {
+            if !kept.contains(&checkpoint) {
+                self.objects.delete(&manifest_path(identity, checkpoint))?;
+                swept.checkpoints += 1;
+            }
         }
-        let Some(named) = self.named(identity, &kept, sweep)? else {
+        listed.retain(|(checkpoint, _)| kept.contains(checkpoint));
+        let Some(named) = self.named(identity, &listed, attempt, (sweep, &mut swept))? else {
             return Ok(swept);
         };
         let root = root(identity);
         let mut unnamed = BTreeMap::new();
         for file in files {
             let object = file.path.strip_prefix(&root).unwrap_or_default();
-            if named.contains(object.trim_start_matches('/')) {
+            if named.contains(object.trim_start_matches('/'))
+                && !super::seeded!(self, SweepNamedFiles)
+            {
                 continue;
             }
             let since = sweep.unnamed.get(&file.path).copied().unwrap_or(now);
@@ -76,28 +82,40 @@ impl Repository {
         Ok(swept)
     }
 
-    /// None: a manifest cannot be read, so nobody knows what it names.
+    /// None: there is a manifest of a newer release, and nobody here knows what it names. One that is broken names nothing; it
+    /// is set aside.
     fn named(
         &self,
         identity: &Identity,
-        kept: &BTreeSet<Checkpoint>,
-        sweep: &mut Sweep,
+        kept: &[(Checkpoint, i64)],
+        attempt: &str,
+        (sweep, swept): (&mut Sweep, &mut Swept),
     ) -> Result<Option<BTreeSet<String>>, ObjectError> {
-        sweep
-            .named
-            .retain(|checkpoint, _| kept.contains(checkpoint));
-        for &checkpoint in kept {
-            if sweep.named.contains_key(&checkpoint) {
+        sweep.named.retain(|put, _| kept.contains(put));
+        for &put in kept {
+            let (checkpoint, _) = put;
+            if sweep.named.contains_key(&put) {
                 continue;
             }
             match self.manifest(identity, checkpoint) {
                 Ok(Manifest { files, .. }) => {
                     let objects = files.into_iter().map(|file| file.object).collect();
-                    sweep.named.insert(checkpoint, objects);
+                    sweep.named.insert(put, objects);
                 }
                 Err(FetchError::Objects(error)) => return Err(error),
+                Err(FetchError::Broken { boundary, detail }) => {
+                    tracing::error!(
+                        partition = identity.partition,
+                        boundary,
+                        detail,
+                        runbook = "docs/runbooks.md#corrupt-checkpoint",
+                        "a checkpoint is broken; it is set aside"
+                    );
+                    self.quarantine(identity, checkpoint, attempt)?;
+                    swept.broken += 1;
+                }
                 Err(problem) => {
-                    tracing::warn!(partition = identity.partition, %problem, "no file is removed while a manifest cannot be read");
+                    tracing::warn!(partition = identity.partition, %problem, "no file is removed while there is a manifest of a newer release");
                     return Ok(None);
                 }
             }

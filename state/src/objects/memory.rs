@@ -9,6 +9,9 @@ use super::{Listed, ObjectError, Objects, Operation, Put};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+/// Milliseconds by which a listing may lag at most. Stores that promise less than what was put is listed promise this much.
+const LAG: i64 = 600_000;
+
 /// Something that goes wrong once, with the next call that it can happen to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ObjectFault {
@@ -22,7 +25,7 @@ pub enum ObjectFault {
     Flipped,
     /// A get comes with the second half missing.
     Truncated,
-    /// A listing lacks the object that was created last of those it would show.
+    /// A listing lacks the object that was created last of those it would show, if that was within the last `LAG` milliseconds.
     ListLags,
 }
 
@@ -194,7 +197,10 @@ impl Objects for MemoryObjects {
             .collect();
         if fault == Some(ObjectFault::ListLags) {
             let newest = found.iter().map(|(_, object)| object.created).max();
-            found.retain(|(_, object)| Some(object.created) != newest);
+            let now = contents.now;
+            found.retain(|(_, object)| {
+                Some(object.created) != newest || now - object.modified > LAG
+            });
         }
         let listed = found.into_iter().map(|(path, object)| Listed {
             path: path.clone(),
@@ -297,6 +303,9 @@ mod tests {
         assert_eq!(listed(&store, "a"), ["a/2"]);
         assert_eq!(store.get("a/1"), Ok(b"x".to_vec()));
         assert_eq!(listed(&store, "a"), ["a/1", "a/2"]);
+        store.set_time(LAG + 1);
+        store.fail_next(ObjectFault::ListLags);
+        assert_eq!(listed(&store, "a"), ["a/1", "a/2"], "not for ever");
     }
 
     #[test]

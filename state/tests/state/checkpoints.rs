@@ -5,6 +5,7 @@ use gavel_state::{
     About, Attempt, Backend, Checkpoint, FetchError, Incoming, Listed, Manifest, MemoryStore,
     ObjectError, Objects, Put, Repository, Retention, SaveError, Saved, Store, Sweep,
 };
+use sha2::Digest as _;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -112,6 +113,7 @@ impl Place {
         let attempt = Attempt {
             name: &name,
             about,
+            anchor_every: RETENTION.anchor_every,
             pace,
         };
         self.repository.save(snapshot.as_ref(), attempt)
@@ -380,7 +382,7 @@ fn files_go_a_day_after_nobody_names_them_and_what_stays_is_whole() {
         place.save(&store, hour * HOUR).expect("saved");
         let swept = place
             .repository
-            .sweep(&identity(), &RETENTION, hour * HOUR, &mut sweep)
+            .sweep(&identity(), &RETENTION, (hour * HOUR, "s"), &mut sweep)
             .expect("no fault");
         swept_files += swept.files;
         let listed = place.repository.list(&identity()).expect("no fault");
@@ -400,24 +402,71 @@ fn files_go_a_day_after_nobody_names_them_and_what_stays_is_whole() {
 }
 
 #[test]
-fn no_file_goes_while_a_manifest_cannot_be_read() {
+fn no_file_goes_while_there_is_a_manifest_of_a_newer_release() {
     let (mut place, dir) = (Place::new(), tempfile::tempdir().expect("a directory"));
     let store = open(dir.path()).expect("open");
     for hour in 1..=5 {
         grow(&store, hour..=hour);
         place.save(&store, hour).expect("saved");
     }
-    let broken = place.shelf.paths("manifests").pop().expect("five");
-    place.shelf.harm(&broken, |bytes| bytes[0] ^= 1);
+    let newest = place.shelf.paths("manifests").pop().expect("five");
+    place.shelf.harm(&newest, |bytes| {
+        let text = String::from_utf8(bytes.clone()).expect("text");
+        let body = text.lines().next().expect("a line");
+        let body = body.replace("\"format\":1", "\"format\":2");
+        let sum = sha2::Sha256::digest(body.as_bytes());
+        let sum: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
+        *bytes = format!("{body}\n{sum}\n").into_bytes();
+    });
     let mut sweep = Sweep::default();
     for days in 0..10 {
-        let now = days * 24 * HOUR;
+        let now = (days * 24 * HOUR, "s");
         let swept = place
             .repository
             .sweep(&identity(), &RETENTION, now, &mut sweep)
             .expect("no fault");
-        assert_eq!(swept.files, 0);
+        assert_eq!((swept.files, swept.broken), (0, 0));
     }
+    assert_eq!(place.newest().boundary, 5, "it is left for who can read it");
+}
+
+#[test]
+fn a_broken_manifest_is_set_aside_by_the_sweep() {
+    let (mut place, dir) = (Place::new(), tempfile::tempdir().expect("a directory"));
+    let store = open(dir.path()).expect("open");
+    for hour in 1..=2 {
+        grow(&store, hour..=hour);
+        place.save(&store, hour).expect("saved");
+    }
+    let newest = place.shelf.paths("manifests").pop().expect("two");
+    place.shelf.harm(&newest, |bytes| bytes[0] ^= 1);
+    let mut sweep = Sweep::default();
+    let swept = place
+        .repository
+        .sweep(&identity(), &RETENTION, (0, "s"), &mut sweep)
+        .expect("no fault");
+    assert_eq!(swept.broken, 1);
+    assert_eq!(place.newest().boundary, 1);
+    assert_eq!(place.shelf.paths("quarantine").len(), 1);
+}
+
+#[test]
+fn the_first_checkpoint_of_a_stretch_shares_no_file_with_those_before_it() {
+    let (mut place, dir) = (Place::new(), tempfile::tempdir().expect("a directory"));
+    let store = open(&dir.path().join("a")).expect("open");
+    grow(&store, 1..=9);
+    place.save(&store, 1).expect("saved");
+    let first = place.newest();
+    grow(&store, 10..=10);
+    place.save(&store, RETENTION.anchor_every).expect("saved");
+    for file in place.manifest(first).expect("readable").files {
+        let path = place.shelf.paths(&file.object).pop().expect("it is there");
+        place.shelf.harm(&path, |bytes| bytes[0] ^= 1);
+    }
+    let restored = place
+        .install(place.newest(), &dir.path().join("b"))
+        .expect("whole");
+    assert_eq!(digest(&restored), digest(&store));
 }
 
 #[test]

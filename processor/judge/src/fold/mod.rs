@@ -110,6 +110,9 @@ pub struct Fold {
     policies: BTreeMap<String, Arc<Policy>>,
     shadows: BTreeMap<String, Arc<Policy>>,
     scratch: Scratch,
+    /// A defect for tests: labels in the order of a hash map.
+    #[cfg(feature = "seeded-bugs")]
+    pub hash_map_order: bool,
 }
 
 /// Memory that is used again for every record; nothing in it outlives a step.
@@ -167,6 +170,8 @@ impl Fold {
             policies,
             shadows,
             scratch: Scratch::default(),
+            #[cfg(feature = "seeded-bugs")]
+            hash_map_order: false,
         })
     }
 
@@ -193,6 +198,8 @@ impl Fold {
             policies,
             shadows: BTreeMap::new(),
             scratch: Scratch::default(),
+            #[cfg(feature = "seeded-bugs")]
+            hash_map_order: false,
         }
     }
 

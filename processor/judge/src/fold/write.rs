@@ -99,6 +99,11 @@ impl Fold {
                     risk: i32::from((*risk)?),
                 })
             }));
+            #[cfg(feature = "seeded-bugs")]
+            if self.hash_map_order {
+                let order = std::hash::RandomState::new();
+                labels.sort_by_key(|label| std::hash::BuildHasher::hash_one(&order, label.topic));
+            }
             let zero = |rule| Reason {
                 rule,
                 start: 0,

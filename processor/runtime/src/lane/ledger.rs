@@ -29,6 +29,8 @@ pub struct Ledger {
     dead_letters: VecDeque<i64>,
     passed: i64,
     verdict_end: i64,
+    #[cfg(feature = "seeded-bugs")]
+    ignores_dead_letters: bool,
 }
 
 impl Ledger {
@@ -40,7 +42,15 @@ impl Ledger {
             dead_letters: VecDeque::new(),
             passed,
             verdict_end,
+            #[cfg(feature = "seeded-bugs")]
+            ignores_dead_letters: false,
         }
+    }
+
+    /// A defect for tests.
+    #[cfg(feature = "seeded-bugs")]
+    pub(super) fn seed(&mut self, bug: Option<super::SeededBug>) {
+        self.ignores_dead_letters = bug == Some(super::SeededBug::VIgnoresDeadLetters);
     }
 
     /// Notes an output of `offset` as in flight.
@@ -73,6 +83,11 @@ impl Ledger {
 
     /// V.
     pub fn acknowledged(&self) -> i64 {
+        #[cfg(feature = "seeded-bugs")]
+        if self.ignores_dead_letters {
+            let verdict = self.verdicts.front().map_or(i64::MAX, |offset| offset - 1);
+            return self.passed.min(verdict);
+        }
         let first = |queue: &VecDeque<i64>| queue.front().map_or(i64::MAX, |offset| offset - 1);
         self.passed
             .min(first(&self.verdicts))

@@ -82,6 +82,11 @@ pub(super) struct Live {
     ready: Option<Batch>,
     writing: bool,
     lease: Lease,
+    /// A defect for tests: the state of the epoch before goes with the contexts of this one.
+    #[cfg(feature = "seeded-bugs")]
+    stale_state: bool,
+    #[cfg(feature = "seeded-bugs")]
+    state_before: Option<Vec<u8>>,
 }
 
 impl Live {
@@ -105,7 +110,38 @@ impl Live {
             ready: None,
             writing: false,
             lease: ready.lease,
+            #[cfg(feature = "seeded-bugs")]
+            stale_state: false,
+            #[cfg(feature = "seeded-bugs")]
+            state_before: None,
         }
+    }
+
+    /// Defects for tests, around a record that is about to be folded.
+    #[cfg(feature = "seeded-bugs")]
+    pub fn seed<'a>(
+        &mut self,
+        bug: Option<super::SeededBug>,
+        record: &gavel_judge::Record<'a>,
+        now: u64,
+    ) -> gavel_judge::Record<'a> {
+        use super::SeededBug;
+        let mut record = record.clone();
+        match bug {
+            Some(SeededBug::HashMapOrder) => self.fold.hash_map_order = true,
+            Some(SeededBug::WallClock) => {
+                let now = 1_700_000_000_000 + now.cast_signed();
+                record.timestamp = gavel_judge::Timestamp::LogAppend(now);
+            }
+            Some(SeededBug::EvictDirtyContexts) if self.memory.pressed() => {
+                let backend = std::sync::Arc::clone(self.memory.backend());
+                self.memory = Memory::new(backend, usize::MAX / 2);
+                self.ready = None;
+            }
+            Some(SeededBug::StaleFoldState) => self.stale_state = true,
+            _ => {}
+        }
+        record
     }
 
     pub fn retire(self) -> Retired {
@@ -140,12 +176,18 @@ impl Live {
     pub fn begin_epoch(&mut self, now: u64) {
         self.last_epoch = now;
         let (log_id, partition) = (self.fold.log_id().to_owned(), self.fold.partition());
+        let state = self.fold.state().to_bytes();
+        #[cfg(feature = "seeded-bugs")]
+        let state = match self.state_before.replace(state.clone()) {
+            Some(before) if self.stale_state => before,
+            _ => state,
+        };
         self.memory.begin_epoch(Meta {
             identity: gavel_state::Identity { log_id, partition },
             boundary: self.ledger.passed(),
             verdict_end: self.ledger.verdict_end(),
             topic: self.topic.clone(),
-            state: self.fold.state().to_bytes(),
+            state,
         });
     }
 
@@ -176,9 +218,14 @@ impl Live {
         self.memory.epoch_committed(boundary);
     }
 
-    /// C, if it is time to commit and it moved.
-    pub fn commit_due(&mut self, now: u64, every: u64) -> Option<i64> {
-        let next = self.ledger.acknowledged() + 1;
+    /// C, if it is time to commit and it moved (`before_ack` is the seeded defect that does not wait).
+    pub fn commit_due(&mut self, now: u64, every: u64, before_ack: bool) -> Option<i64> {
+        let newest = if before_ack {
+            self.ledger.passed()
+        } else {
+            self.ledger.acknowledged()
+        };
+        let next = newest + 1;
         if next == self.committed || now.saturating_sub(self.last_commit) < every {
             return None;
         }

@@ -26,13 +26,15 @@ pub struct Settings {
     pub bug: Option<super::SeededBug>,
 }
 
-impl Settings {
-    fn state_ahead_of_verdicts(&self) -> bool {
+/// Whether tests have seeded this defect. Always false, and compiled away, in what is released.
+macro_rules! seeded {
+    ($settings:expr, $bug:ident) => {{
         #[cfg(feature = "seeded-bugs")]
-        return self.bug == Some(super::SeededBug::StateAheadOfVerdicts);
+        let seeded = $settings.bug == Some(super::SeededBug::$bug);
         #[cfg(not(feature = "seeded-bugs"))]
-        false
-    }
+        let seeded = false;
+        seeded
+    }};
 }
 
 /// What became of a record that was handed to the lane.
@@ -170,10 +172,16 @@ impl Lane {
         let (Phase::Live, Some(live)) = (&entry.phase, entry.live.as_mut()) else {
             return Recorded::Ignored;
         };
-        if live.hold.is_some() || live.seek.is_some() || record.offset < live.next {
+        if live.hold.is_some() || live.seek.is_some() {
             return Recorded::Ignored;
         }
-        if record.offset > live.next && !live.believes_gap(record.offset) {
+        if record.offset < live.next && !seeded!(self.settings, FoldTwice) {
+            return Recorded::Ignored;
+        }
+        if record.offset > live.next
+            && !live.believes_gap(record.offset)
+            && !seeded!(self.settings, BelieveEveryGap)
+        {
             tracing::info!(
                 partition,
                 expected = live.next,
@@ -186,6 +194,8 @@ impl Lane {
             return Recorded::Ignored;
         }
         live.sought = Sought::Settled;
+        #[cfg(feature = "seeded-bugs")]
+        let record = &live.seed(self.settings.bug, record, self.now);
         if live.memory.pressed() {
             live.hold = Some(Hold::Memory);
             effects.pause(partition);
@@ -315,7 +325,7 @@ impl Lane {
         let Some(entry) = self.partitions.get_mut(&delivery.assignment.partition) else {
             return;
         };
-        if entry.assignment != delivery.assignment {
+        if entry.assignment != delivery.assignment && !seeded!(self.settings, TakeStaleAnswers) {
             return;
         }
         let Some(live) = entry.live.as_mut() else {
@@ -345,6 +355,9 @@ impl Lane {
         delivery: Delivery,
         error: &str,
     ) {
+        if seeded!(self.settings, SendOnAfterDeliveryError) {
+            return;
+        }
         // Also when the output belongs to an assignment that is over: what the producer still holds comes after it.
         let failed = delivery.assignment;
         effects.replace_producer();
@@ -396,6 +409,8 @@ impl Lane {
                 let next = ready.next;
                 entry.enter(Phase::Live);
                 let live = entry.live.insert(Box::new(Live::new(ready, now)));
+                #[cfg(feature = "seeded-bugs")]
+                live.ledger.seed(self.settings.bug);
                 live.seek = Some(next);
                 live.start(effects, assignment.partition);
             }
@@ -414,7 +429,7 @@ impl Lane {
         let Some(entry) = self.partitions.get_mut(&assignment.partition) else {
             return;
         };
-        if entry.assignment != assignment {
+        if entry.assignment != assignment && !seeded!(self.settings, TakeStaleAnswers) {
             return;
         }
         let Some(live) = entry.live.as_mut() else {
@@ -663,12 +678,12 @@ impl Partition {
         } else {
             settings.freeze_per_tick
         };
-        if let Some(batch) = live.advance_epoch(at_most, settings.state_ahead_of_verdicts()) {
+        if let Some(batch) = live.advance_epoch(at_most, seeded!(settings, StateAheadOfVerdicts)) {
             effects.write(self.assignment, Arc::clone(live.memory.backend()), batch);
         }
         let finished = draining && live.finished();
         let every = if finished { 0 } else { settings.commit_ms };
-        if let Some(next) = live.commit_due(now, every) {
+        if let Some(next) = live.commit_due(now, every, seeded!(settings, CommitBeforeAck)) {
             effects.commit(partition, next);
         }
         if finished || (draining && now >= self.deadline) {

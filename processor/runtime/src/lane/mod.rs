@@ -6,6 +6,8 @@
 //! producer and all that it touched is restored from S. What a candidate says in shadow is outside of all this: it goes out
 //! through an effect without an answer, so no failure of it can reach a verdict.
 
+#[cfg(feature = "seeded-bugs")]
+mod bugs;
 mod effects;
 mod ledger;
 mod live;
@@ -18,14 +20,5 @@ pub use live::{Ready, Retired};
 pub use machine::{Lane, PartitionView, Recorded, Settings};
 pub use phase::{HaltReason, Phase};
 
-/// Defects that tests seed on purpose, to see that the checks catch them.
 #[cfg(feature = "seeded-bugs")]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SeededBug {
-    /// Restart from the group's committed offset instead of S+1.
-    RestartFromCommitted,
-    /// Write state before its verdicts are acknowledged.
-    StateAheadOfVerdicts,
-    /// Fold a refused record silently without sending its dead letter.
-    SilentDeadLetter,
-}
+pub use bugs::SeededBug;

@@ -77,6 +77,16 @@ pub enum OrderError {
         finish: String,
         source: Box<OrderError>,
     },
+    #[error(
+        "`{topic}` partition {partition} holds offsets {start} to {end}: a log cannot begin at {offset}"
+    )]
+    NotInLog {
+        topic: String,
+        partition: i32,
+        offset: i64,
+        start: i64,
+        end: i64,
+    },
     #[error("no randomness for the order's nonce: {0}")]
     Nonce(getrandom::Error),
     #[error("the order was acknowledged but is not in `{control}` when read back")]
@@ -127,6 +137,9 @@ impl OrderError {
                 scope.flag()
             ),
             OrderError::NotMarked { finish, .. } => format!("run `{finish}`, which sends the missing ones"),
+            OrderError::NotInLog { start, end, .. } => {
+                format!("give --from an offset from {start} to {end}, or leave it out")
+            }
             OrderError::Nonce(_) => "try again; this machine's random source does not answer".into(),
             OrderError::Vanished { .. } => "check that nobody deletes or replaces the control topic, then run again".into(),
         }

@@ -254,7 +254,8 @@ impl Uploader {
             sent += bytes;
             self.keep_pace(started, sent)
         };
-        let saved = checkpoint::save(repository, snapshot, &attempt(), &mut pace);
+        let every = self.retention.anchor_every;
+        let saved = checkpoint::save(repository, snapshot, &attempt(), every, &mut pace);
         let took = started.elapsed();
         let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         match saved {
@@ -315,7 +316,14 @@ impl Uploader {
             return;
         }
         *last = Some(Instant::now());
-        match repository.sweep(identity, &self.retention, wall_ms(), sweep) {
+        let now = (wall_ms(), attempt());
+        let swept = repository.sweep(identity, &self.retention, (now.0, &now.1), sweep);
+        if let Ok(swept) = &swept
+            && swept.broken > 0
+        {
+            self.telemetry.corrupt("checkpoint");
+        }
+        match swept {
             Ok(swept) if swept == gavel_state::Swept::default() => {}
             Ok(swept) => tracing::info!(
                 partition = identity.partition,

@@ -10,8 +10,9 @@ use crate::kafka::{BrokerError, Cluster, LogReader, producer_config};
 use crate::lane::{Assignment, Delivery, Kind, Output};
 use crate::restore::{Interrupted, LogBounds, VerdictTail, Visitor, World};
 use crate::telemetry::Telemetry;
+use crate::verdict_tail;
 use gavel_judge::{ControlLog, Record};
-use gavel_schemas::{Refusal, peek_verdict_identity};
+use gavel_schemas::Refusal;
 use gavel_state::{Backend, Checkpoint, Identity, Repository, Shared};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -161,23 +162,13 @@ impl World for KafkaWorld {
 
     fn verdict_tail(&mut self, log_id: &str) -> Result<VerdictTail, Interrupted> {
         let mut reader = self.reader(&self.parts.config.topics.verdicts)?;
-        let bounds = reader.bounds()?;
-        let depth = i64::try_from(self.parts.config.run.tail_scan).unwrap_or(i64::MAX);
-        let mut tail = VerdictTail {
-            newest: None,
-            end: bounds.end,
-        };
-        reader.start(bounds.end.saturating_sub(depth).max(bounds.start));
-        while let Some(message) = reader.read_to(bounds.end)? {
-            let identity = rdkafka::Message::payload(&message).map(peek_verdict_identity);
-            if let Some(Ok(identity)) = identity
-                && identity.log_id == log_id
-                && identity.source_partition == self.partition
-            {
-                tail.newest = tail.newest.max(Some(identity.source_offset));
-            }
-        }
-        Ok(tail)
+        let depth = self.parts.config.run.tail_scan;
+        Ok(verdict_tail::scan(
+            &mut reader,
+            log_id,
+            self.partition,
+            depth,
+        )?)
     }
 
     fn read(&mut self, from: i64, to: i64, visit: Visitor<'_>) -> Result<(), Interrupted> {

@@ -1,7 +1,7 @@
 //! The simulated cluster: logs that only grow, a control log, a group that owns assignments.
 
 use gavel_judge::{ControlLog, Record, Timestamp};
-use gavel_state::{MemoryObjects, Objects, Repository};
+use gavel_state::{Listed, MemoryObjects, ObjectError, Objects, Operation, Put, Repository};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -72,6 +72,17 @@ pub struct Topic {
     pub end: i64,
 }
 
+/// Damage done to the checkpoints of a partition.
+#[derive(Default)]
+pub struct Harm {
+    /// Objects in which a bit was turned over.
+    pub objects: Vec<String>,
+    /// Manifests among them since the log was last trimmed.
+    pub since_trim: usize,
+    /// A file that later checkpoints may share: from then on only the whole log is safe.
+    pub files: bool,
+}
+
 /// Everything that survives any crash of a processor.
 #[derive(Default)]
 pub struct Cluster {
@@ -85,8 +96,9 @@ pub struct Cluster {
     pub committed: BTreeMap<i32, i64>,
     /// Checkpoints.
     pub objects: Arc<MemoryObjects>,
-    /// Damage done to the checkpoints of a partition since its log was last trimmed.
-    pub harmed: BTreeMap<i32, usize>,
+    pub harmed: BTreeMap<i32, Harm>,
+    /// Time that uploads took.
+    uploading: i64,
     /// Which process the group believes to own a partition.
     pub owner: BTreeMap<i32, usize>,
     compiled: ControlLog,
@@ -157,13 +169,62 @@ impl Cluster {
         Repository::new(Arc::clone(&self.objects) as Arc<dyn Objects>)
     }
 
+    /// What is really there, past all faults; for looking only.
+    pub fn calm_repository(&self) -> Repository {
+        Repository::new(Arc::new(Calm(Arc::clone(&self.objects))))
+    }
+
     /// The object store's clock, which runs faster than the log's so that a run sees days of it.
     pub fn wall(&self) -> i64 {
-        self.now * 100
+        self.now * 100 + self.uploading
+    }
+
+    /// Lets time pass for the object store alone.
+    pub fn pass(&mut self, ms: i64) {
+        self.uploading += ms;
+        self.objects.set_time(self.wall());
     }
 
     pub fn next_record(&self, partition: i32, from: i64) -> Option<&LogRecord> {
         let records = &self.messages[&partition].records;
         records.get(records.partition_point(|record| record.offset < from))
+    }
+}
+
+struct Calm(Arc<MemoryObjects>);
+
+impl Objects for Calm {
+    fn put_if_absent(&self, path: &str, _bytes: Vec<u8>) -> Result<Put, ObjectError> {
+        Err(only_looking(Operation::Put, path))
+    }
+
+    fn get(&self, path: &str) -> Result<Vec<u8>, ObjectError> {
+        let missing = || ObjectError::Missing { path: path.into() };
+        self.0.bytes(path).ok_or_else(missing)
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<Listed>, ObjectError> {
+        let below = format!("{prefix}/");
+        let paths = self.0.paths().into_iter();
+        Ok(paths
+            .filter(|path| path.starts_with(&below))
+            .map(|path| Listed {
+                path,
+                size: 0,
+                modified: 0,
+            })
+            .collect())
+    }
+
+    fn delete(&self, path: &str) -> Result<(), ObjectError> {
+        Err(only_looking(Operation::Delete, path))
+    }
+}
+
+fn only_looking(operation: Operation, path: &str) -> ObjectError {
+    ObjectError::Refused {
+        operation,
+        path: path.into(),
+        detail: "only looking".into(),
     }
 }

@@ -13,7 +13,7 @@ use cluster::{Appended, Cluster, Rng};
 use gavel_judge::{Fold, MemoryContexts, PartitionState, Patience, Step, context_expired};
 use gavel_runtime::lane::{HaltReason, SeededBug};
 use gavel_runtime::restore::MemoryOfPartition;
-use gavel_state::{Backend, Identity, Memory, MemoryStore, Meta};
+use gavel_state::{Backend, Checkpoint, Identity, Memory, MemoryStore, Meta, RepositoryBug};
 use process::Process;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -44,6 +44,11 @@ struct Tally {
     moves: usize,
     shadows: usize,
     shadows_lost: usize,
+    checkpoints: usize,
+    installed: usize,
+    quarantined: usize,
+    swept: usize,
+    trimmed: usize,
     fingerprint: u64,
 }
 
@@ -79,12 +84,22 @@ impl Simulation {
                 102 | 103 => self.wake(),
                 104 | 105 => tally.moves += usize::from(self.move_one()),
                 106 => self.append_as_zombie(),
+                107 | 110..=113 => tally.trimmed += usize::from(self.trim()),
+                108 => self.harm(),
+                109 => self.append_foreign(),
                 _ => self.step(true),
             }
         }
         let lost = self.processes.iter().map(|process| process.io.shadows_lost);
         tally.shadows_lost = lost.sum();
+        self.cluster.pass(0);
         self.heal()?;
+        for process in &self.processes {
+            tally.checkpoints += process.saved;
+            tally.installed += process.did.installed;
+            tally.quarantined += process.did.quarantined;
+            tally.swept += process.swept;
+        }
         self.check(&mut tally)?;
         Ok(tally)
     }
@@ -196,6 +211,84 @@ impl Simulation {
         }
     }
 
+    /// Retention takes the beginning of a log, as far as three checkpoints reach.
+    fn trim(&mut self) -> bool {
+        let partition = self.rng.below(PARTITIONS as usize) as i32;
+        let whole = self.whole_checkpoints(partition);
+        let harm = self.cluster.harmed.entry(partition).or_default();
+        let Some(third) = whole.get(2).filter(|_| !harm.files) else {
+            return false;
+        };
+        let topic = self.cluster.messages.get_mut(&partition);
+        let topic = topic.expect("partition exists");
+        if third.boundary < topic.start {
+            return false;
+        }
+        topic.start = third.boundary + 1;
+        harm.since_trim = 0;
+        true
+    }
+
+    /// Checkpoints that could be used, newest first.
+    fn whole_checkpoints(&self, partition: i32) -> Vec<Checkpoint> {
+        let (repository, identity) = (self.cluster.calm_repository(), identity(partition));
+        let mut whole = repository.list(&identity).expect("it does not fail");
+        whole.retain(|checkpoint| {
+            let manifest = repository.manifest(&identity, *checkpoint);
+            manifest.is_ok_and(|manifest| {
+                let fetched = repository.fetch(&identity, &manifest, &mut |_, _| Ok(()));
+                fetched.is_ok()
+            })
+        });
+        whole
+    }
+
+    /// A bit of the newest checkpoint turns over for good: of its manifest, once between two trims, so that a whole one is left;
+    /// or of a file, where the log still has its beginning.
+    fn harm(&mut self) {
+        let partition = self.rng.below(PARTITIONS as usize) as i32;
+        let whole = self.whole_checkpoints(partition);
+        let Some(newest) = whole.first() else {
+            return;
+        };
+        let manifest = self
+            .cluster
+            .calm_repository()
+            .manifest(&identity(partition), *newest)
+            .expect("it is whole");
+        let root = format!("{LOG_ID}/{partition}");
+        let begins = self.cluster.messages[&partition].start == 0;
+        let harm = self.cluster.harmed.entry(partition).or_default();
+        let path = if begins && self.rng.once_in(8) {
+            harm.files = true;
+            let file = self.rng.below(manifest.files.len());
+            format!("{root}/{}", manifest.files[file].object)
+        } else if harm.since_trim == 0 {
+            harm.since_trim += 1;
+            let Checkpoint { boundary, clock } = newest;
+            format!("{root}/manifests/{boundary:020}-{clock}.json")
+        } else {
+            return;
+        };
+        let length = self
+            .cluster
+            .objects
+            .bytes(&path)
+            .map_or(0, |bytes| bytes.len());
+        if self.cluster.objects.corrupt(&path, self.rng.below(length)) {
+            harm.objects.push(path);
+        }
+    }
+
+    /// A verdict of another log under the same topic, of an offset far ahead.
+    fn append_foreign(&mut self) {
+        let partition = self.rng.below(PARTITIONS as usize) as i32;
+        let ahead = self.cluster.messages[&partition].end + self.rng.below(30) as i64;
+        let log = self.cluster.verdicts.get_mut(&partition);
+        log.expect("partition exists")
+            .push(foreign_verdict(partition, ahead));
+    }
+
     fn heal(&mut self) -> Result<(), String> {
         while self.processes.iter().any(|process| process.zombie) {
             self.wake();
@@ -273,6 +366,51 @@ impl Simulation {
         }
     }
 
+    /// Every checkpoint that is listed is whole, but for the one that was harmed, and says of itself what is in it.
+    fn check_checkpoints(&self, partition: i32) -> Result<(), String> {
+        let (repository, identity) = (self.cluster.calm_repository(), identity(partition));
+        let listed = repository
+            .list(&identity)
+            .map_err(|error| error.to_string())?;
+        let mut broken = Vec::new();
+        for checkpoint in listed {
+            let mut files = BTreeMap::new();
+            let fetched = repository
+                .manifest(&identity, checkpoint)
+                .and_then(|manifest| {
+                    repository.fetch(&identity, &manifest, &mut |file, bytes| {
+                        files.insert(file.name.clone(), bytes);
+                        Ok(())
+                    })
+                });
+            if let Err(problem) = fetched {
+                let name = format!("{:020}-{}.json", checkpoint.boundary, checkpoint.clock);
+                broken.push(format!("{name}: {problem}"));
+                continue;
+            }
+            let store = MemoryStore::from_files(&files).map_err(|error| error.to_string())?;
+            let meta = store.meta().map_err(|error| error.to_string())?;
+            if meta.map(|meta| meta.boundary) != Some(checkpoint.boundary) {
+                return Err(format!("{checkpoint:?} holds another offset"));
+            }
+        }
+        let harmed = self.cluster.harmed.get(&partition);
+        let harmed = harmed.map_or(&[][..], |harm| &harm.objects);
+        broken.retain(|problem| {
+            // The name of a manifest, or of a file in what is said of one.
+            !harmed.iter().any(|path| {
+                let name = path.rsplit('/').next().unwrap_or(path);
+                problem.contains(name)
+            })
+        });
+        if broken.is_empty() {
+            return Ok(());
+        }
+        Err(format!(
+            "partition {partition}: broken checkpoints: {broken:?}"
+        ))
+    }
+
     fn check(&self, tally: &mut Tally) -> Result<(), String> {
         for partition in 0..PARTITIONS {
             let reference = Reference::fold(&self.cluster, partition);
@@ -299,6 +437,7 @@ impl Simulation {
             )?;
             tally.records += reference.verdicts.len();
             tally.refused += reference.dead_letters.len();
+            self.check_checkpoints(partition)?;
             let owner = &self.processes[self.cluster.owner[&partition]];
             let store = owner
                 .store(partition)
@@ -321,6 +460,40 @@ impl Simulation {
     }
 }
 
+pub fn identity(partition: i32) -> Identity {
+    Identity {
+        log_id: LOG_ID.to_owned(),
+        partition,
+    }
+}
+
+const FOREIGN: &str = "another-log";
+
+fn foreign_verdict(partition: i32, offset: i64) -> Appended {
+    let mut value = Vec::new();
+    let verdict = gavel_schemas::Verdict {
+        log_id: FOREIGN,
+        source_partition: partition,
+        source_offset: offset,
+        ..Default::default()
+    };
+    gavel_schemas::encode_verdict(&verdict, &mut value);
+    Appended {
+        source_offset: offset,
+        key: None,
+        value: Some(value),
+        reason: None,
+    }
+}
+
+fn is_foreign(output: &Appended) -> bool {
+    let identity = output
+        .value
+        .as_deref()
+        .map(gavel_schemas::peek_verdict_identity);
+    matches!(identity, Some(Ok(identity)) if identity.log_id == FOREIGN)
+}
+
 fn is_defect(reason: &HaltReason) -> bool {
     !matches!(
         reason,
@@ -337,7 +510,7 @@ fn check_outputs(
     tally: &mut Tally,
 ) -> Result<(), String> {
     let mut seen: BTreeMap<i64, usize> = BTreeMap::new();
-    for output in found {
+    for output in found.iter().filter(|output| !is_foreign(output)) {
         if expected.get(&output.source_offset) != Some(output) {
             return Err(format!(
                 "partition {partition}: {what} of offset {} differs from that of a straight fold",
@@ -351,7 +524,7 @@ fn check_outputs(
             "partition {partition}: {what} of offset {missing} is missing"
         ));
     }
-    tally.duplicates += found.len() - seen.len();
+    tally.duplicates += seen.values().sum::<usize>() - seen.len();
     Ok(())
 }
 
@@ -375,7 +548,7 @@ fn check_shadows(
 fn check_order(partition: i32, found: &[Appended]) -> Result<(), String> {
     let mut newest = -1;
     let mut seen = std::collections::BTreeSet::new();
-    for output in found {
+    for output in found.iter().filter(|output| !is_foreign(output)) {
         if seen.insert(output.source_offset) {
             if output.source_offset < newest {
                 return Err(format!(
@@ -466,6 +639,7 @@ impl Reference {
             identity,
             boundary: end - 1,
             verdict_end: 0,
+            topic: String::new(),
             state: fold.state().to_bytes(),
         });
         memory.freeze(usize::MAX);
@@ -517,6 +691,11 @@ fn every_schedule_ends_with_the_verdicts_and_the_state_of_a_straight_fold() {
                 total.moves += tally.moves;
                 total.shadows += tally.shadows;
                 total.shadows_lost += tally.shadows_lost;
+                total.checkpoints += tally.checkpoints;
+                total.installed += tally.installed;
+                total.quarantined += tally.quarantined;
+                total.swept += tally.swept;
+                total.trimmed += tally.trimmed;
             }
             Err(problem) => panic!(
                 "seed {seed}: {problem}\nreplay: GAVEL_SIM_SEED={seed} cargo test --release -p gavel-runtime --features seeded-bugs --test simulation every_schedule"
@@ -532,6 +711,14 @@ fn every_schedule_ends_with_the_verdicts_and_the_state_of_a_straight_fold() {
         assert!(
             total.crashes > 100 && total.zombies > 100 && total.moves > 100,
             "the schedules broke nothing: {total:?}"
+        );
+        assert!(
+            total.checkpoints > 1_000 && total.installed > 100 && total.trimmed > 100,
+            "checkpoints were not needed: {total:?}"
+        );
+        assert!(
+            total.quarantined > 10 && total.swept > 100,
+            "no checkpoint was broken or swept: {total:?}"
         );
         assert!(
             total.shadows > 1_000 && total.shadows_lost > 1_000,
@@ -550,12 +737,14 @@ fn a_seed_replays_identically() {
 }
 
 fn caught(bug: SeededBug) -> Option<(u64, String)> {
-    (0..500).find_map(|seed| {
-        Simulation::new(seed, Some(bug))
-            .run()
-            .err()
-            .map(|problem| (seed, problem))
-    })
+    (0..500)
+        .find_map(|seed| {
+            Simulation::new(seed, Some(bug))
+                .run()
+                .err()
+                .map(|problem| (seed, problem))
+        })
+        .inspect(|(seed, problem)| println!("{bug:?}: caught at seed {seed}: {problem}"))
 }
 
 #[test]
@@ -566,6 +755,96 @@ fn restarting_from_the_committed_offset_is_caught() {
 #[test]
 fn writing_state_ahead_of_its_verdicts_is_caught() {
     assert!(caught(SeededBug::StateAheadOfVerdicts).is_some());
+}
+
+#[test]
+fn handing_over_before_dead_letters_are_acknowledged_is_caught() {
+    assert!(caught(SeededBug::HandOverBeforeDeadLetters).is_some());
+}
+
+#[test]
+fn committing_before_the_acknowledgement_is_caught() {
+    assert!(caught(SeededBug::CommitBeforeAck).is_some());
+}
+
+#[test]
+fn a_flush_that_is_not_atomic_is_caught() {
+    assert!(caught(SeededBug::EpochInTwoBatches).is_some());
+}
+
+#[test]
+fn evicting_a_dirty_context_is_caught() {
+    assert!(caught(SeededBug::EvictDirtyContexts).is_some());
+}
+
+#[test]
+fn trusting_the_tail_blindly_is_caught() {
+    assert!(caught(SeededBug::TrustTheTailBlindly).is_some());
+}
+
+#[test]
+fn sending_on_after_a_delivery_error_is_caught() {
+    assert!(caught(SeededBug::SendOnAfterDeliveryError).is_some());
+}
+
+#[test]
+fn letting_v_pass_a_dead_letter_in_flight_is_caught() {
+    assert!(caught(SeededBug::VIgnoresDeadLetters).is_some());
+}
+
+#[test]
+fn folding_a_record_twice_is_caught() {
+    assert!(caught(SeededBug::FoldTwice).is_some());
+}
+
+#[test]
+fn believing_every_gap_after_a_seek_is_caught() {
+    assert!(caught(SeededBug::BelieveEveryGap).is_some());
+}
+
+#[test]
+fn taking_answers_of_an_earlier_assignment_is_caught() {
+    assert!(caught(SeededBug::TakeStaleAnswers).is_some());
+}
+
+#[test]
+fn storing_the_folds_state_of_an_earlier_epoch_is_caught() {
+    assert!(caught(SeededBug::StaleFoldState).is_some());
+}
+
+#[test]
+fn the_order_of_a_hash_map_in_the_fold_is_caught() {
+    assert!(caught(SeededBug::HashMapOrder).is_some());
+}
+
+#[test]
+fn a_wall_clock_in_the_fold_is_caught() {
+    assert!(caught(SeededBug::WallClock).is_some());
+}
+
+#[test]
+fn a_checkpoint_that_is_seen_before_it_is_complete_is_caught() {
+    assert!(caught(SeededBug::Repository(RepositoryBug::ManifestFirst)).is_some());
+}
+
+#[test]
+fn using_a_checkpoint_without_verifying_it_is_caught() {
+    assert!(caught(SeededBug::Repository(RepositoryBug::SkipVerification)).is_some());
+}
+
+#[test]
+fn taking_a_file_of_the_same_name_for_the_same_file_is_caught() {
+    assert!(caught(SeededBug::Repository(RepositoryBug::ShareFilesByName)).is_some());
+}
+
+#[test]
+fn deleting_a_file_that_a_checkpoint_names_is_caught() {
+    assert!(caught(SeededBug::Repository(RepositoryBug::SweepNamedFiles)).is_some());
+}
+
+#[test]
+fn an_offset_that_is_not_that_of_the_checkpoint_is_caught() {
+    assert!(caught(SeededBug::Repository(RepositoryBug::OffsetBesideTheFiles)).is_some());
 }
 
 #[test]

@@ -2,14 +2,17 @@
 //! queue, and a consumer that does what it is told.
 
 use crate::cluster::{Appended, Cluster, Rng};
-use crate::world::SimWorld;
+use crate::world::{Did, SimWorld};
 use gavel_judge::ControlLog;
 use gavel_runtime::lane::{
-    Assignment, Delivery, Effects, HaltReason, Kind, Lane, NotTaken, Output, SeededBug, SeekLater,
-    Settings, ShadowVerdict,
+    Assignment, Delivery, Effects, HaltReason, Kind, Lane, NotTaken, Output, Retired, SeededBug,
+    SeekLater, Settings, ShadowVerdict,
 };
 use gavel_runtime::restore::{Interrupted, Leases, Request, restore};
-use gavel_state::{Backend, Batch, MemoryStore};
+use gavel_state::{
+    ATTEMPT_MOST, Backend, Batch, MemoryStore, ObjectFault, Repository, Retention, Saved, Snapshot,
+    Sweep,
+};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -17,6 +20,13 @@ use std::sync::Arc;
 const SHADOWS_WAITING: usize = 6;
 /// Small enough that a handful of users fill it.
 const CONTEXT_BYTES: usize = 4_000;
+/// Records that are folded again rather than looking for a checkpoint.
+const CHEAP_FOLD: i64 = 25;
+pub const RETENTION: Retention = Retention {
+    newest: 3,
+    anchor_every: 300_000,
+    anchor_keep: 3_000_000,
+};
 
 struct Pending {
     delivery: Delivery,
@@ -53,11 +63,14 @@ pub struct Io {
     consults: Vec<i64>,
     pub unassigned: Vec<i32>,
     commits: Vec<(i32, i64)>,
+    retired: Vec<(i32, Retired)>,
     producers: usize,
     pub halted: Vec<(i32, HaltReason)>,
     seeks_fail: bool,
     /// The client goes somewhere else than it is told; never twice in a row on one partition.
     seek_strays: bool,
+    /// The leader of a dead-letter partition does not answer.
+    dead_letters_stall: bool,
 }
 
 impl Effects for Io {
@@ -140,6 +153,10 @@ impl Effects for Io {
         }
     }
 
+    fn retired(&mut self, partition: i32, retired: Retired) {
+        self.retired.push((partition, retired));
+    }
+
     fn restore(&mut self, assignment: Assignment) {
         self.restores.push(assignment);
     }
@@ -173,6 +190,12 @@ pub struct Process {
     control_seen: usize,
     clock: u64,
     bug: Option<SeededBug>,
+    /// Taken, not uploaded yet, with the time at which the upload of each begins to count.
+    snapshots: Vec<Box<dyn Snapshot>>,
+    sweeps: BTreeMap<i32, Sweep>,
+    pub did: Did,
+    pub saved: usize,
+    pub swept: usize,
 }
 
 fn settings(bug: Option<SeededBug>) -> Settings {
@@ -198,6 +221,11 @@ impl Process {
             control_seen,
             clock: 0,
             bug,
+            snapshots: Vec::new(),
+            sweeps: BTreeMap::new(),
+            did: Did::default(),
+            saved: 0,
+            swept: 0,
         }
     }
 
@@ -206,7 +234,11 @@ impl Process {
         // What the producer had sent may still arrive; what the writer was given may be on disk or not.
         for write in std::mem::take(&mut self.io.writes) {
             if rng.once_in(2) {
-                let _unsynced = write.backend.commit(&write.batch);
+                let _unsynced = if self.bug == Some(SeededBug::EpochInTwoBatches) {
+                    write.backend.commit(&half(&write.batch))
+                } else {
+                    write.backend.commit(&write.batch)
+                };
             }
         }
         let power_cut = rng.once_in(3);
@@ -218,6 +250,9 @@ impl Process {
         let disk = std::mem::take(&mut self.disk);
         *self = Process {
             disk,
+            did: self.did,
+            saved: self.saved,
+            swept: self.swept,
             ..Process::start(cluster, self.bug)
         };
     }
@@ -251,7 +286,7 @@ impl Process {
 
     /// One thing happens in this process, chosen by the seed.
     pub fn step(&mut self, cluster: &mut Cluster, rng: &mut Rng, faults: bool) {
-        match rng.below(13) {
+        match rng.below(16) {
             0..=3 => self.deliver(cluster, rng, faults),
             4 | 5 => self.append_one(cluster, rng, faults),
             6 | 7 => self.acknowledge(rng),
@@ -259,6 +294,9 @@ impl Process {
             9 => self.complete_restore(cluster, rng, faults),
             10 => self.complete_consult(cluster, rng),
             11 => self.append_shadows(cluster, rng),
+            12 => self.take_snapshot(rng),
+            13 => self.upload(cluster, rng, faults),
+            14 => self.sweep(cluster, rng, faults),
             _ => self.tick(cluster, rng, faults),
         }
         for (partition, next) in self.io.commits.drain(..) {
@@ -271,6 +309,8 @@ impl Process {
         self.clock += 1 + rng.below(4) as u64;
         self.io.seeks_fail = faults && rng.once_in(8);
         self.io.seek_strays = faults && rng.once_in(8);
+        self.io.dead_letters_stall =
+            faults && (rng.once_in(30) || (self.io.dead_letters_stall && !rng.once_in(20)));
         if rng.once_in(3) {
             self.control_seen = cluster.control.len();
             self.lane.control(cluster.control_up_to(self.control_seen));
@@ -324,7 +364,9 @@ impl Process {
             .io
             .queued
             .iter()
-            .filter(|(_, queue)| !queue.is_empty())
+            .filter(|((verdict, _), queue)| {
+                !queue.is_empty() && (*verdict || !self.io.dead_letters_stall)
+            })
             .map(|(lane, _)| *lane)
             .collect();
         let Some(&(verdict, partition)) = rng.pick(&waiting) else {
@@ -426,16 +468,38 @@ impl Process {
         let Some(lease) = self.leases.take(partition) else {
             return;
         };
-        let store = Arc::clone(self.disk.entry(partition).or_default());
         let committed = cluster.committed.get(&partition).copied();
         let request = Request {
             partition,
             context_bytes: CONTEXT_BYTES,
+            cheap_fold: CHEAP_FOLD,
+            failed_before: 0,
             bug: self.bug,
             committed,
         };
-        let mut world = SimWorld::new(cluster, partition, store, rng, faults);
-        match restore(&mut world, &request, lease) {
+        if faults {
+            disturb(cluster, rng, partition);
+        }
+        let mut world = SimWorld {
+            cluster,
+            partition,
+            disk: &mut self.disk,
+            rng,
+            faults,
+            unsent: Vec::new(),
+            did: &mut self.did,
+            bug: self.bug,
+        };
+        let outcome = restore(&mut world, &request, lease);
+        // What was handed over before it was acknowledged may arrive or not.
+        let unsent = std::mem::take(&mut world.unsent);
+        for letter in unsent {
+            if outcome.is_ok() && world.rng.once_in(2) {
+                let log = world.cluster.dead_letters.get_mut(&partition);
+                log.expect("partition exists").push(letter);
+            }
+        }
+        match outcome {
             Ok(ready) => {
                 self.io.restores.remove(index);
                 self.lane.restored(&mut self.io, assignment, Ok(ready));
@@ -462,6 +526,101 @@ impl Process {
         self.lane.consulted(&mut self.io, control, order);
     }
 
+    /// Of a live partition, or of one that was given back; then its store is free.
+    fn take_snapshot(&mut self, rng: &mut Rng) {
+        let (partition, backend) = if self.io.retired.is_empty() {
+            let live: Vec<i32> = self.disk.keys().copied().collect();
+            let Some(&partition) = rng.pick(&live) else {
+                return;
+            };
+            (
+                partition,
+                Arc::clone(&self.disk[&partition]) as Arc<dyn Backend>,
+            )
+        } else {
+            let (partition, retired) = self.io.retired.remove(0);
+            (partition, Arc::clone(retired.memory.backend()))
+        };
+        let taken = self
+            .snapshots
+            .iter()
+            .any(|snapshot| snapshot.meta().identity.partition == partition);
+        if let Some(snapshot) = backend.snapshot().expect("memory does not fail")
+            && !taken
+        {
+            self.snapshots.push(snapshot);
+        }
+    }
+
+    pub fn repository(&self, cluster: &Cluster) -> Repository {
+        cluster.repository().with_bug(match self.bug {
+            Some(SeededBug::Repository(bug)) => Some(bug),
+            _ => None,
+        })
+    }
+
+    /// Between two uploads time passes and others work on the same objects.
+    fn upload(&mut self, cluster: &mut Cluster, rng: &mut Rng, faults: bool) {
+        if self.snapshots.is_empty() {
+            return;
+        }
+        let snapshot = self.snapshots.remove(rng.below(self.snapshots.len()));
+        let identity = snapshot.meta().identity.clone();
+        let repository = self.repository(cluster);
+        if faults {
+            disturb(cluster, rng, identity.partition);
+        }
+        cluster.pass(0);
+        let began = cluster.wall();
+        let mut other = Sweep::default();
+        let name = format!("a{}", rng.next());
+        let mut pace = |_: u64| {
+            if faults {
+                cluster.pass(rng.below(400_000) as i64);
+                if rng.once_in(3) {
+                    let now = cluster.wall();
+                    let attempt = format!("o{}", rng.next());
+                    let _failed =
+                        repository.sweep(&identity, &RETENTION, (now, &attempt), &mut other);
+                }
+                if rng.once_in(40) {
+                    return false;
+                }
+            }
+            cluster.wall() - began < ATTEMPT_MOST.as_millis() as i64
+        };
+        let every = RETENTION.anchor_every;
+        let saved = gavel_runtime::checkpoint::save(
+            &repository,
+            snapshot.as_ref(),
+            &name,
+            every,
+            &mut pace,
+        );
+        self.saved += usize::from(matches!(saved, Ok(Saved::Created { .. })));
+    }
+
+    fn sweep(&mut self, cluster: &mut Cluster, rng: &mut Rng, faults: bool) {
+        let held: Vec<i32> = self.lane.view().iter().map(|view| view.partition).collect();
+        let Some(&partition) = rng.pick(&held) else {
+            return;
+        };
+        if faults {
+            disturb(cluster, rng, partition);
+        }
+        cluster.pass(0);
+        let sweep = self.sweeps.entry(partition).or_default();
+        let identity = crate::identity(partition);
+        let repository = cluster.repository().with_bug(match self.bug {
+            Some(SeededBug::Repository(bug)) => Some(bug),
+            _ => None,
+        });
+        let now = (cluster.wall(), format!("s{}", rng.next()));
+        if let Ok(swept) = repository.sweep(&identity, &RETENTION, (now.0, &now.1), sweep) {
+            self.swept += swept.files;
+        }
+    }
+
     /// Nothing left to do but wait for new records.
     pub fn settled(&self, cluster: &Cluster) -> bool {
         self.io.restores.is_empty()
@@ -480,4 +639,26 @@ impl Process {
     pub fn store(&self, partition: i32) -> Option<&Arc<MemoryStore>> {
         self.disk.get(&partition)
     }
+}
+
+/// Now and then the object store fails at one of the next calls.
+fn disturb(cluster: &Cluster, rng: &mut Rng, _partition: i32) {
+    if rng.once_in(3) && cluster.objects.faults_left() == 0 {
+        let faults = [
+            ObjectFault::NotDone,
+            ObjectFault::Refused,
+            ObjectFault::AnswerLost,
+            ObjectFault::ListLags,
+        ];
+        cluster.objects.fail_next(faults[rng.below(faults.len())]);
+    }
+}
+
+/// What a store that is not atomic may have of a batch after a crash.
+fn half(batch: &Batch) -> Batch {
+    let mut half = Batch::new(batch.meta.clone());
+    for (key, value) in batch.iter().step_by(2) {
+        half.push(key, value);
+    }
+    half
 }

@@ -3,6 +3,7 @@
 
 use crate::cluster::{Appended, Cluster, LogRecord, Rng};
 use gavel_judge::{ControlLog, Record};
+use gavel_runtime::lane::SeededBug;
 use gavel_runtime::restore::{Interrupted, LogBounds, VerdictTail, Visitor, World};
 use gavel_schemas::{Refusal, peek_verdict_identity};
 use gavel_state::{Backend, Checkpoint, FetchError, Identity, MemoryStore};
@@ -20,8 +21,7 @@ pub struct SimWorld<'a> {
     pub faults: bool,
     pub unsent: Vec<Appended>,
     pub did: &'a mut Did,
-    #[cfg(feature = "seeded-bugs")]
-    pub bug: Option<gavel_runtime::lane::SeededBug>,
+    pub bug: Option<SeededBug>,
 }
 
 /// What restores of a process did with checkpoints.
@@ -44,7 +44,10 @@ impl SimWorld<'_> {
         identity: &Identity,
         checkpoint: Checkpoint,
     ) -> Result<MemoryStore, FetchError> {
-        let repository = self.cluster.repository();
+        let repository = self.cluster.repository().with_bug(match self.bug {
+            Some(SeededBug::Repository(bug)) => Some(bug),
+            _ => None,
+        });
         let manifest = repository.manifest(identity, checkpoint)?;
         let mut files = BTreeMap::new();
         repository.fetch(identity, &manifest, &mut |file, bytes| {

@@ -59,7 +59,7 @@ impl Policy {
 
 /// Who orders it and why; both stand in the order for good.
 #[derive(Args)]
-struct Authorship {
+pub struct Authorship {
     /// Who orders it, for the record [default: $USER]
     #[arg(
         long,
@@ -76,7 +76,7 @@ struct Authorship {
 }
 
 impl Authorship {
-    fn author(self) -> Author {
+    pub fn author(self) -> Author {
         let Authorship { by, reason } = self;
         Author { by, reason }
     }

@@ -1,17 +1,11 @@
-//! `gavel state`: what is stored.
+//! `gavel state inspect`.
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use gavel_runtime::inspect::{self, Partition};
 
 use crate::failure::Failure;
 use crate::options::{Brokers, DataDir, Globals, Output};
 use crate::output::Out;
-
-/// Look at what is stored for partitions and users
-#[derive(Subcommand)]
-pub enum State {
-    Inspect(Inspect),
-}
 
 /// Show what the partition stores of a data directory hold, without changing them
 ///
@@ -36,16 +30,8 @@ pub struct Inspect {
     data_dir: DataDir,
 }
 
-impl State {
-    pub fn run(self, globals: &Globals) -> Result<(), Failure> {
-        match self {
-            State::Inspect(inspect) => inspect.run(globals),
-        }
-    }
-}
-
 impl Inspect {
-    fn run(self, globals: &Globals) -> Result<(), Failure> {
+    pub fn run(self, globals: &Globals) -> Result<(), Failure> {
         let config = globals.config(&Brokers::default(), self.data_dir.flags())?;
         let stores = inspect::DataDir::new(&config.run.data_dir);
         let partitions = match self.partition {
