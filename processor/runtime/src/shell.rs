@@ -1,5 +1,6 @@
 //! rdkafka, RocksDB and threads around the machine of `crate::lane` and the procedure of `crate::restore`.
 
+mod clients;
 mod context;
 mod murmur2;
 mod outbox;

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use rdkafka::Message;
 use rdkafka::message::BorrowedMessage;
 
-use super::BrokerError;
 use super::assigned::{Assigned, POLL, Polled};
+use super::{BrokerError, TopicLayout};
 use crate::config::Config;
 
 /// Offsets of a partition: `start` is the first still there, `end` the one after the last committed record.
@@ -51,6 +51,28 @@ impl LogReader {
     pub fn with_patience(mut self, patience: Duration) -> LogReader {
         self.assigned.patience = patience;
         self
+    }
+
+    /// Reads another partition of the same topic from now on; `start` says from where.
+    pub fn turn_to(&mut self, partition: i32) {
+        self.partition = partition;
+        self.astray = true;
+    }
+
+    /// Reads nothing ahead until the next `start`.
+    pub fn rest(&mut self) -> Result<(), BrokerError> {
+        self.astray = true;
+        self.assigned.assign(&[])
+    }
+
+    /// Connects to every broker that leads a partition of the topic, so that a later question or read need not wait for it.
+    pub fn connect(&self) -> Result<(), BrokerError> {
+        self.assigned.connect()
+    }
+
+    /// The topic's layout, asked now.
+    pub fn layout(&self) -> Result<TopicLayout, BrokerError> {
+        self.assigned.layout()
     }
 
     /// The partition's bounds, asked now.

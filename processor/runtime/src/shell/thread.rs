@@ -115,6 +115,7 @@ impl Drop for Ended {
 
 /// The effects of the machine on rdkafka, the restorer, the writer and the control log.
 struct Shell<'c> {
+    index: usize,
     consumer: &'c BaseConsumer<LaneContext>,
     topic: String,
     outbox: Outbox,
@@ -236,6 +237,7 @@ impl Effects for Shell<'_> {
     }
 
     fn unassign(&mut self, partitions: &[i32]) {
+        tracing::info!(lane = self.index, ?partitions, "given back");
         self.send_commits();
         self.resumed = true;
         if !self.stopping {
@@ -306,6 +308,7 @@ fn run(parts: LaneParts, mail: Sender<Mail>, mailbox: &Receiver<Mail>) -> Result
         Arc::clone(&parts.telemetry),
     );
     let shell = Shell {
+        index: parts.index,
         consumer: &consumer,
         topic: parts.topics.messages,
         outbox,

@@ -1,11 +1,12 @@
 //! The restorer's world on Kafka and on disk.
 
-use super::outbox::{Outbox, OutputTopics, Report};
+use super::clients::{Clients, Log};
+use super::outbox::{Outbox, Report};
 use super::restorer::Cancel;
 use super::thread::record_of;
 use crate::config::Config;
 use crate::control::ControlFollower;
-use crate::kafka::{BrokerError, Cluster, LogReader, producer_config};
+use crate::kafka::{BrokerError, LogReader};
 use crate::lane::{Assignment, Delivery, HaltReason, Kind, Output};
 use crate::restore::{Interrupted, LogBounds, VerdictTail, Visitor, World};
 use crate::telemetry::Telemetry;
@@ -17,8 +18,6 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// How long a restore bears a silent broker before it starts over.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// How often the progress of a long fold is logged.
 const PROGRESS: Duration = Duration::from_secs(5);
 /// How often a wait looks whether the restore is still wanted.
@@ -37,8 +36,9 @@ pub struct WorldParts {
 }
 
 /// One restore.
-pub struct KafkaWorld {
+pub struct KafkaWorld<'c> {
     parts: Arc<WorldParts>,
+    clients: &'c mut Clients,
     partition: i32,
     cancel: Cancel,
     outbox: Option<Outbox>,
@@ -46,11 +46,17 @@ pub struct KafkaWorld {
     told: Instant,
 }
 
-impl KafkaWorld {
-    pub fn new(parts: Arc<WorldParts>, partition: i32, cancel: Cancel) -> KafkaWorld {
+impl<'c> KafkaWorld<'c> {
+    pub fn new(
+        parts: Arc<WorldParts>,
+        clients: &'c mut Clients,
+        partition: i32,
+        cancel: Cancel,
+    ) -> KafkaWorld<'c> {
         let now = Instant::now();
         KafkaWorld {
             parts,
+            clients,
             partition,
             cancel,
             outbox: None,
@@ -67,8 +73,18 @@ impl KafkaWorld {
         }
     }
 
-    fn reader(&self, topic: &str) -> Result<LogReader, Interrupted> {
-        Ok(LogReader::open(&self.parts.config, topic, self.partition)?.with_patience(PATIENCE))
+    /// Lends a reader of the partition to `work` and keeps it for later, unless it had trouble.
+    fn with_reader<T>(
+        &mut self,
+        log: Log,
+        work: impl FnOnce(&mut Self, &mut LogReader) -> Result<T, Interrupted>,
+    ) -> Result<T, Interrupted> {
+        let mut reader = self.clients.reader(log, self.partition)?;
+        let outcome = work(self, &mut reader);
+        if !matches!(outcome, Err(Interrupted::Retry(_))) {
+            self.clients.keep(log, reader);
+        }
+        outcome
     }
 
     /// Serves delivery reports; a failed one ends this attempt and its producer.
@@ -90,7 +106,7 @@ impl KafkaWorld {
     }
 }
 
-impl World for KafkaWorld {
+impl World for KafkaWorld<'_> {
     fn control(&mut self) -> Result<Arc<ControlLog>, Interrupted> {
         // No order has this number: the question is only for the end.
         let (answered, answer) = mpsc::sync_channel(1);
@@ -109,13 +125,14 @@ impl World for KafkaWorld {
     }
 
     fn bounds(&mut self) -> Result<LogBounds, Interrupted> {
-        let messages = &self.parts.config.topics.messages;
-        let layout = Cluster::with_patience(&self.parts.config, PATIENCE)?.require(messages)?;
-        let bounds = self.reader(messages)?.bounds()?;
-        Ok(LogBounds {
-            start: bounds.start,
-            end: bounds.end,
-            partitions: layout.partitions,
+        self.with_reader(Log::Messages, |_, reader| {
+            let partitions = reader.layout()?.partitions;
+            let bounds = reader.bounds()?;
+            Ok(LogBounds {
+                start: bounds.start,
+                end: bounds.end,
+                partitions,
+            })
         })
     }
 
@@ -137,35 +154,37 @@ impl World for KafkaWorld {
     }
 
     fn verdict_tail(&mut self, log_id: &str) -> Result<VerdictTail, Interrupted> {
-        let mut reader = self.reader(&self.parts.config.topics.verdicts)?;
-        let bounds = reader.bounds()?;
         let depth = i64::try_from(self.parts.config.run.tail_scan).unwrap_or(i64::MAX);
-        let mut tail = VerdictTail {
-            newest: None,
-            end: bounds.end,
-        };
-        reader.start(bounds.end.saturating_sub(depth).max(bounds.start));
-        while let Some(message) = reader.read_to(bounds.end)? {
-            let identity = rdkafka::Message::payload(&message).map(peek_verdict_identity);
-            if let Some(Ok(identity)) = identity
-                && identity.log_id == log_id
-                && identity.source_partition == self.partition
-            {
-                tail.newest = tail.newest.max(Some(identity.source_offset));
+        self.with_reader(Log::Verdicts, |world, reader| {
+            let bounds = reader.bounds()?;
+            let mut tail = VerdictTail {
+                newest: None,
+                end: bounds.end,
+            };
+            reader.start(bounds.end.saturating_sub(depth).max(bounds.start));
+            while let Some(message) = reader.read_to(bounds.end)? {
+                let identity = rdkafka::Message::payload(&message).map(peek_verdict_identity);
+                if let Some(Ok(identity)) = identity
+                    && identity.log_id == log_id
+                    && identity.source_partition == world.partition
+                {
+                    tail.newest = tail.newest.max(Some(identity.source_offset));
+                }
             }
-        }
-        Ok(tail)
+            Ok(tail)
+        })
     }
 
     fn read(&mut self, from: i64, to: i64, visit: Visitor<'_>) -> Result<(), Interrupted> {
-        let mut reader = self.reader(&self.parts.config.topics.messages)?;
-        reader.start(from);
-        while let Some(message) = reader.read_to(to + 1)? {
-            self.wanted()?;
-            visit(self, &record_of(&message))?;
-            self.poll_outbox()?;
-        }
-        Ok(())
+        self.with_reader(Log::Messages, |world, reader| {
+            reader.start(from);
+            while let Some(message) = reader.read_to(to + 1)? {
+                world.wanted()?;
+                visit(world, &record_of(&message))?;
+                world.poll_outbox()?;
+            }
+            Ok(())
+        })
     }
 
     fn dead_letter(
@@ -176,13 +195,11 @@ impl World for KafkaWorld {
     ) -> Result<(), Interrupted> {
         let outbox = match &mut self.outbox {
             Some(outbox) => outbox,
-            empty => {
-                let topics = OutputTopics::of(&self.parts.config.topics);
-                empty.insert(
-                    Outbox::new(producer_config(&self.parts.config), topics)
-                        .map_err(|error| Interrupted::Retry(error.to_string()))?,
-                )
-            }
+            empty => empty.insert(
+                self.clients
+                    .outbox()
+                    .map_err(|error| Interrupted::Retry(error.to_string()))?,
+            ),
         };
         let assignment = Assignment {
             partition: self.partition,
@@ -216,6 +233,9 @@ impl World for KafkaWorld {
             self.wanted()?;
             std::thread::sleep(ACK);
             self.poll_outbox()?;
+        }
+        if let Some(outbox) = self.outbox.take() {
+            self.clients.keep_outbox(outbox);
         }
         Ok(())
     }
