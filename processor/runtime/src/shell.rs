@@ -2,6 +2,7 @@
 
 mod clients;
 mod context;
+mod farewell;
 mod murmur2;
 mod outbox;
 mod restorer;
@@ -9,6 +10,7 @@ mod shadow;
 mod thread;
 mod world;
 
+pub use farewell::{Farewell, marker};
 pub use murmur2::partition_of;
 pub use outbox::{OutputTopics, dead_letter_value, headers_of};
 pub use restorer::Restorers;

@@ -10,7 +10,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::client::no_client;
 use super::error::unreachable;
 use super::log::typed;
-use super::{Bounds, BrokerError, BrokerLog, PATIENCE, TopicLayout, cluster, reader_config};
+use super::{Bounds, BrokerError, BrokerLog, PATIENCE, cluster, reader_config};
 use crate::config::Config;
 
 /// One wait of the consumer.
@@ -77,38 +77,10 @@ impl Assigned {
         })
     }
 
-    pub fn layout(&self) -> Result<TopicLayout, BrokerError> {
-        let doing = || format!("describe topic `{}`", self.topic);
-        let topic = cluster::metadata_of(&self.consumer, &self.topic, self.patience)
-            .map_err(|error| self.failed(doing(), error))?;
-        match topic {
-            Some((layout, None)) if layout.partitions > 0 => Ok(layout),
-            None
-            | Some((
-                _,
-                None
-                | Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic),
-            )) => Err(self.no_topic()),
-            Some((_, Some(code))) => Err(BrokerError::Refused {
-                doing: doing(),
-                code,
-            }),
-        }
-    }
-
-    pub fn connect(&self) -> Result<(), BrokerError> {
-        let partitions = self.layout()?.partitions;
-        let mut list = TopicPartitionList::new();
-        // Asked of every leader at once; what they answer is of no interest.
-        (0..partitions)
-            .try_for_each(|partition| {
-                list.add_partition_offset(&self.topic, partition, Offset::Offset(0))
-            })
-            .and_then(|()| self.consumer.offsets_for_times(list, self.patience))
-            .map(drop)
-            .map_err(|error| {
-                self.failed(format!("connect to the leaders of `{}`", self.topic), error)
-            })
+    pub fn connect(&self, partitions: i32) -> Result<(), BrokerError> {
+        cluster::connect(&self.consumer, &self.topic, partitions, self.patience).map_err(|error| {
+            self.failed(format!("connect to the leaders of `{}`", self.topic), error)
+        })
     }
 
     pub fn poll(&self, wait: Duration) -> Result<Polled<'_>, BrokerError> {

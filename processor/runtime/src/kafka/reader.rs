@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use rdkafka::Message;
 use rdkafka::message::BorrowedMessage;
 
+use super::BrokerError;
 use super::assigned::{Assigned, POLL, Polled};
-use super::{BrokerError, TopicLayout};
 use crate::config::Config;
 
 /// Offsets of a partition: `start` is the first still there, `end` the one after the last committed record.
@@ -66,13 +66,8 @@ impl LogReader {
     }
 
     /// Connects to every broker that leads a partition of the topic, so that a later question or read need not wait for it.
-    pub fn connect(&self) -> Result<(), BrokerError> {
-        self.assigned.connect()
-    }
-
-    /// The topic's layout, asked now.
-    pub fn layout(&self) -> Result<TopicLayout, BrokerError> {
-        self.assigned.layout()
+    pub fn connect(&self, partitions: i32) -> Result<(), BrokerError> {
+        self.assigned.connect(partitions)
     }
 
     /// The partition's bounds, asked now.

@@ -2,15 +2,19 @@
 //!
 //! Invariant: a client that had trouble is never used again. It is taken out for use and put back only by whoever had none;
 //! what is dropped on the way is made anew by the next restore. What is put back stands still: it reads nothing ahead.
+//!
+//! Questions have a client of their own: on a reader's connection they would wait behind its last fetch.
 
 use super::outbox::{Outbox, OutputTopics};
-use crate::config::Config;
-use crate::kafka::{BrokerError, LogReader, producer_config};
+use crate::config::{Config, Topics};
+use crate::kafka::{BrokerError, Cluster, LogReader, producer_config};
 use rdkafka::error::KafkaError;
 use std::time::Duration;
 
 /// How long a restore bears a silent broker before it starts over.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Milliseconds that a broker may hold an empty fetch of a restore: nobody waits for records that do not exist yet.
+const FETCH_WAIT_MS: u64 = 5;
 /// How long warming up bears one: nobody waits for it yet.
 const WARM: Duration = Duration::from_secs(2);
 
@@ -21,9 +25,10 @@ pub enum Log {
     Verdicts,
 }
 
-/// Readers of the message and of the verdict topic, and a producer for dead letters.
+/// One client that asks, readers of the message and of the verdict topic, and a producer for dead letters.
 pub struct Clients {
     config: Config,
+    cluster: Option<Cluster>,
     messages: Option<LogReader>,
     verdicts: Option<LogReader>,
     outbox: Option<Outbox>,
@@ -32,29 +37,53 @@ pub struct Clients {
 impl Clients {
     /// None yet: each is made when it is first taken.
     pub fn new(config: &Config) -> Clients {
+        let mut config = config.clone();
+        config.kafka.fetch_wait_max_ms = config.kafka.fetch_wait_max_ms.min(FETCH_WAIT_MS);
         Clients {
-            config: config.clone(),
+            config,
+            cluster: None,
             messages: None,
             verdicts: None,
             outbox: None,
         }
     }
 
-    /// Makes the readers and their connections before anybody waits for them. Without a broker nothing comes of it.
+    /// Makes the clients and their connections before anybody waits for them. Without a broker nothing comes of it.
     pub fn warm(&mut self) {
-        for log in [Log::Messages, Log::Verdicts] {
-            let warmed = self.reader(log, 0).and_then(|reader| {
-                let reader = reader.with_patience(WARM);
-                reader.connect()?;
-                Ok(reader.with_patience(PATIENCE))
-            });
-            match warmed {
-                Ok(reader) => self.keep(log, reader),
-                Err(error) => {
-                    tracing::debug!(%error, "no connections ahead of the first restore");
-                }
-            }
+        if let Err(error) = self.try_warm() {
+            tracing::debug!(%error, "no connections ahead of the first restore");
         }
+    }
+
+    fn try_warm(&mut self) -> Result<(), BrokerError> {
+        let cluster = Cluster::with_patience(&self.config, WARM)?;
+        let topics = self.config.topics.clone();
+        for (log, topic) in [
+            (Log::Messages, topics.messages),
+            (Log::Verdicts, topics.verdicts),
+        ] {
+            let partitions = cluster.require(&topic)?.partitions;
+            cluster.connect(&topic, partitions)?;
+            let reader = self.reader(log, 0)?.with_patience(WARM);
+            reader.connect(partitions)?;
+            self.keep(log, reader.with_patience(PATIENCE));
+        }
+        self.cluster = Some(cluster.patient(PATIENCE));
+        Ok(())
+    }
+
+    /// Asks with the client kept for that; one that got no answer is thrown away.
+    pub fn ask<T>(
+        &mut self,
+        question: impl FnOnce(&Cluster, &Topics) -> Result<T, BrokerError>,
+    ) -> Result<T, BrokerError> {
+        let cluster = match self.cluster.take() {
+            Some(cluster) => cluster,
+            None => Cluster::with_patience(&self.config, PATIENCE)?,
+        };
+        let answer = question(&cluster, &self.config.topics)?;
+        self.cluster = Some(cluster);
+        Ok(answer)
     }
 
     /// A reader of this partition, to be put back by `keep` if all goes well.

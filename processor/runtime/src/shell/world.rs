@@ -125,15 +125,16 @@ impl World for KafkaWorld<'_> {
     }
 
     fn bounds(&mut self) -> Result<LogBounds, Interrupted> {
-        self.with_reader(Log::Messages, |_, reader| {
-            let partitions = reader.layout()?.partitions;
-            let bounds = reader.bounds()?;
+        let partition = self.partition;
+        Ok(self.clients.ask(|cluster, topics| {
+            let partitions = cluster.require(&topics.messages)?.partitions;
+            let bounds = cluster.bounds(&topics.messages, partition)?;
             Ok(LogBounds {
                 start: bounds.start,
                 end: bounds.end,
                 partitions,
             })
-        })
+        })?)
     }
 
     fn store(&mut self, identity: &Identity) -> Result<Arc<dyn Backend>, Interrupted> {
@@ -155,8 +156,11 @@ impl World for KafkaWorld<'_> {
 
     fn verdict_tail(&mut self, log_id: &str) -> Result<VerdictTail, Interrupted> {
         let depth = i64::try_from(self.parts.config.run.tail_scan).unwrap_or(i64::MAX);
+        let partition = self.partition;
+        let bounds = self
+            .clients
+            .ask(|cluster, topics| cluster.bounds(&topics.verdicts, partition))?;
         self.with_reader(Log::Verdicts, |world, reader| {
-            let bounds = reader.bounds()?;
             let mut tail = VerdictTail {
                 newest: None,
                 end: bounds.end,
