@@ -9,36 +9,14 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use common::load::{Judged, Load, assignments, judged, now_ms};
-use common::{Kafka, Running};
+use common::Running;
+use common::load::{Judged, Load, assignments, chat, judged, now_ms};
 
 const PARTITIONS: i32 = 12;
 /// Messages a second: one per partition every twenty milliseconds.
 const RATE: u32 = 600;
 /// What a partition may be dark for at least; the longest wait of a quiet time counts on top. A stuck partition waits for a session or more.
 const DARK: Duration = Duration::from_secs(15);
-const POLICY: &str = "[policy]\nid = \"scaling\"\ntopics = [\"rude\", \"spam\"]\n[audience.default]\ndefault = { flag = 2, mask = 3, block = 5 }\n\
-                      [[term]]\nid = \"rude-1\"\nmatch = [\"drat\"]\ntopic = \"rude\"\nrisk = 3\n\
-                      [[context]]\nid = \"flood\"\ntype = \"event_count\"\ngroup_by = [\"user\"]\ntimespan = \"10s\"\ncondition = { gte = 30 }\n\
-                      then = { topic = \"spam\", risk = 4, action = \"mute\", for = \"3s\" }\n\
-                      [strikes]\nper_risk = { \"3\" = 0.5, \"4\" = 1.0 }\nhalf_life = \"30s\"\nat = [ { gte = 3.0, action = \"mute\", for = \"2s\" } ]\n";
-
-/// Topics with an activated policy.
-fn chat(name: &str, protocol: &str) -> Kafka {
-    let kafka = Kafka::for_test(&format!("{name}-{protocol}"))
-        .with("GAVEL_KAFKA_GROUP")
-        .set("GAVEL_KAFKA_PROTOCOL", protocol);
-    kafka
-        .run(&["topics", "create", "--partitions", &PARTITIONS.to_string()])
-        .expect(0);
-    let files = tempfile::tempdir().expect("a temporary directory");
-    let policy = files.path().join("policy.toml");
-    std::fs::write(&policy, POLICY).expect("the policy is written");
-    kafka
-        .run(&["policy", "activate", common::text(&policy)])
-        .expect(0);
-    kafka
-}
 
 /// What happened to the partitions between two moments.
 struct Move {
@@ -106,7 +84,7 @@ struct Figures {
 }
 
 fn scale(protocol: &str) -> Figures {
-    let kafka = chat("scaling", protocol);
+    let kafka = chat("scaling", protocol, PARTITIONS);
     let first = kafka.start_processor(1);
     first.wait_ready();
     let load = Load::start(&kafka, PARTITIONS, RATE);

@@ -12,6 +12,30 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use super::{Kafka, Running};
 
+/// Every fifth message of the load breaks a rule of it; some users flood.
+const POLICY: &str = "[policy]\nid = \"load\"\ntopics = [\"rude\", \"spam\"]\n[audience.default]\ndefault = { flag = 2, mask = 3, block = 5 }\n\
+                      [[term]]\nid = \"rude-1\"\nmatch = [\"drat\"]\ntopic = \"rude\"\nrisk = 3\n\
+                      [[context]]\nid = \"flood\"\ntype = \"event_count\"\ngroup_by = [\"user\"]\ntimespan = \"10s\"\ncondition = { gte = 30 }\n\
+                      then = { topic = \"spam\", risk = 4, action = \"mute\", for = \"3s\" }\n\
+                      [strikes]\nper_risk = { \"3\" = 0.5, \"4\" = 1.0 }\nhalf_life = \"30s\"\nat = [ { gte = 3.0, action = \"mute\", for = \"2s\" } ]\n";
+
+/// Topics with an activated policy, for processors that use this group protocol.
+pub fn chat(name: &str, protocol: &str, partitions: i32) -> Kafka {
+    let kafka = Kafka::for_test(&format!("{name}-{protocol}"))
+        .with("GAVEL_KAFKA_GROUP")
+        .set("GAVEL_KAFKA_PROTOCOL", protocol);
+    kafka
+        .run(&["topics", "create", "--partitions", &partitions.to_string()])
+        .expect(0);
+    let files = tempfile::tempdir().expect("a temporary directory");
+    let policy = files.path().join("policy.toml");
+    std::fs::write(&policy, POLICY).expect("the policy is written");
+    kafka
+        .run(&["policy", "activate", super::text(&policy)])
+        .expect(0);
+    kafka
+}
+
 /// Sends evenly to all partitions until told to stop.
 pub struct Load {
     stop: Arc<AtomicBool>,

@@ -233,7 +233,7 @@ fn spawn_processor(
         .append(true)
         .open(data_dir.join("log"))
         .expect("the log is created");
-    Command::new(std::env::var("RB_BIN").unwrap_or(env!("CARGO_BIN_EXE_gavel").into()))
+    Command::new(env!("CARGO_BIN_EXE_gavel"))
         .args(arguments)
         .envs(variables)
         .stdin(Stdio::null())
