@@ -101,6 +101,7 @@ impl Lane {
             identity: self.identity.clone(),
             boundary: self.boundary,
             verdict_end: 0,
+            topic: String::new(),
             state: Vec::new(),
         };
         self.memory.begin_epoch(meta);

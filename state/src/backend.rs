@@ -1,6 +1,7 @@
 //! Where batches end up.
 
 use crate::batch::Batch;
+use crate::checkpoint::Snapshot;
 use crate::error::Error;
 use crate::meta::Meta;
 
@@ -17,6 +18,10 @@ pub trait Backend: Send + Sync {
 
     /// Applies the batch. After an error the backend takes no further commit: reopen it.
     fn commit(&self, batch: &Batch) -> Result<(), Error>;
+
+    /// The state of some commit, the newest or one shortly before it, apart from everything that is committed later; `None` before
+    /// the first. At most one snapshot of a backend at a time.
+    fn snapshot(&self) -> Result<Option<Box<dyn Snapshot>>, Error>;
 
     /// Visits every context in key order, all of one moment, and gives the [`Meta`] of that same moment.
     fn scan(&self, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<Option<Meta>, Error>;

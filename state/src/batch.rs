@@ -125,6 +125,7 @@ mod tests {
             identity,
             boundary: 0,
             verdict_end: 0,
+            topic: String::new(),
             state: Vec::new(),
         })
     }

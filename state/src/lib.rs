@@ -10,6 +10,7 @@
 
 mod backend;
 mod batch;
+mod checkpoint;
 mod digest;
 mod error;
 mod memory;
@@ -21,11 +22,18 @@ mod writer;
 
 pub use backend::Backend;
 pub use batch::Batch;
+pub use checkpoint::{
+    ATTEMPT_MOST, About, Attempt, Checkpoint, FetchError, File, Manifest, Repository, Retention,
+    SaveError, Saved, Snapshot, Sweep, Swept,
+};
 pub use digest::digest;
 pub use error::Error;
 pub use memory::{Memory, MemoryStats};
 pub use memory_store::MemoryStore;
 pub use meta::{FORMAT, Identity, Meta};
-pub use objects::{Listed, ObjectError, Objects, Operation, Put};
-pub use store::{Shared, Store};
+pub use objects::{
+    Listed, MemoryObjects, ObjectAddressError, ObjectError, ObjectFault, ObjectLimits,
+    ObjectOptions, ObjectStore, Objects, Operation, Probe, Put,
+};
+pub use store::{Incoming, Shared, Store, tidy};
 pub use writer::Writer;

@@ -5,6 +5,7 @@
 
 use crate::backend::Backend;
 use crate::batch::Batch;
+use crate::checkpoint::Snapshot;
 use crate::error::Error;
 use crate::meta::Meta;
 use std::collections::BTreeMap;
@@ -119,6 +120,26 @@ impl Backend for MemoryStore {
         Ok(())
     }
 
+    fn snapshot(&self) -> Result<Option<Box<dyn Snapshot>>, Error> {
+        let contents = self.contents();
+        let Some(meta) = &contents.meta else {
+            return Ok(None);
+        };
+        let mut files = BTreeMap::from([(META.to_owned(), meta.encode())]);
+        for (key, value) in &contents.contexts {
+            let spread = key.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)) % PIECES;
+            let piece = files.entry(format!("{spread}")).or_default();
+            for bytes in [key, value] {
+                piece.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+                piece.extend_from_slice(bytes);
+            }
+        }
+        Ok(Some(Box::new(InMemory {
+            meta: meta.clone(),
+            files,
+        })))
+    }
+
     fn scan(&self, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<Option<Meta>, Error> {
         let contents = self.contents();
         for (key, value) in &contents.contexts {
@@ -126,6 +147,60 @@ impl Backend for MemoryStore {
         }
         Ok(contents.meta.clone())
     }
+}
+
+/// Of the file that holds the [`Meta`].
+const META: &str = "meta";
+/// Files that the contexts are spread over, so that one checkpoint shares some with the next.
+const PIECES: u8 = 4;
+
+struct InMemory {
+    meta: Meta,
+    files: BTreeMap<String, Vec<u8>>,
+}
+
+impl Snapshot for InMemory {
+    fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    fn files(&self) -> Result<Vec<String>, Error> {
+        Ok(self.files.keys().cloned().collect())
+    }
+
+    fn read(&self, name: &str) -> Result<Vec<u8>, Error> {
+        Ok(self.files[name].clone())
+    }
+}
+
+impl MemoryStore {
+    /// The store whose snapshot had these files.
+    pub fn from_files(files: &BTreeMap<String, Vec<u8>>) -> Result<MemoryStore, Error> {
+        let malformed = || Error::Corrupt {
+            path: place(),
+            detail: "files of no snapshot".into(),
+        };
+        let mut contents = Contents::default();
+        for (name, bytes) in files {
+            if name == META {
+                contents.meta = Some(Meta::decode(bytes).map_err(|_| malformed())?);
+                continue;
+            }
+            let mut rest = bytes.as_slice();
+            while !rest.is_empty() {
+                let (key, after) = piece(rest).ok_or_else(malformed)?;
+                let (value, after) = piece(after).ok_or_else(malformed)?;
+                contents.contexts.insert(key.to_vec(), value.to_vec());
+                rest = after;
+            }
+        }
+        Ok(MemoryStore(Mutex::new(contents)))
+    }
+}
+
+fn piece(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (len, rest) = bytes.split_first_chunk()?;
+    rest.split_at_checked(usize::try_from(u64::from_le_bytes(*len)).ok()?)
 }
 
 fn place() -> PathBuf {
@@ -146,6 +221,7 @@ mod tests {
             identity,
             boundary,
             verdict_end: 0,
+            topic: String::new(),
             state: Vec::new(),
         });
         for (key, value) in contexts {

@@ -8,10 +8,10 @@ use std::fmt;
 use std::path::Path;
 
 /// Version of the stored layout. Another version is refused, never guessed at.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Which log, which partition of it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identity {
     pub log_id: String,
     pub partition: i32,
@@ -45,6 +45,8 @@ pub struct Meta {
     pub boundary: i64,
     /// Offset after the newest acknowledged verdict known at S; 0 if none.
     pub verdict_end: i64,
+    /// The broker's id of the message topic; empty where it cannot be had. A topic that was deleted and made again has another.
+    pub topic: String,
     /// The fold's own state at S.
     pub state: Vec<u8>,
 }
@@ -72,13 +74,15 @@ impl Meta {
 
     pub(crate) fn encode(&self) -> Vec<u8> {
         let log_id = self.identity.log_id.as_bytes();
-        let mut out = Vec::with_capacity(40 + log_id.len() + self.state.len());
+        let mut out = Vec::with_capacity(48 + log_id.len() + self.topic.len() + self.state.len());
         out.extend_from_slice(&FORMAT.to_le_bytes());
         out.extend_from_slice(&self.identity.partition.to_le_bytes());
         out.extend_from_slice(&self.boundary.to_le_bytes());
         out.extend_from_slice(&self.verdict_end.to_le_bytes());
         out.extend_from_slice(&(log_id.len() as u64).to_le_bytes());
         out.extend_from_slice(log_id);
+        out.extend_from_slice(&(self.topic.len() as u64).to_le_bytes());
+        out.extend_from_slice(self.topic.as_bytes());
         out.extend_from_slice(&self.state);
         out
     }
@@ -92,13 +96,8 @@ impl Meta {
         let (partition, rest) = split(rest)?;
         let (boundary, rest) = split(rest)?;
         let (verdict_end, rest) = split(rest)?;
-        let (log_id_len, rest) = split(rest)?;
-        let log_id_len =
-            usize::try_from(u64::from_le_bytes(log_id_len)).map_err(|_| Unreadable::Malformed)?;
-        let (log_id, state) = rest
-            .split_at_checked(log_id_len)
-            .ok_or(Unreadable::Malformed)?;
-        let log_id = std::str::from_utf8(log_id).map_err(|_| Unreadable::Malformed)?;
+        let (log_id, rest) = text(rest)?;
+        let (topic, state) = text(rest)?;
         Ok(Meta {
             identity: Identity {
                 log_id: log_id.to_owned(),
@@ -106,9 +105,19 @@ impl Meta {
             },
             boundary: i64::from_le_bytes(boundary),
             verdict_end: i64::from_le_bytes(verdict_end),
+            topic: topic.to_owned(),
             state: state.to_vec(),
         })
     }
+}
+
+/// A text behind its length.
+fn text(bytes: &[u8]) -> Result<(&str, &[u8]), Unreadable> {
+    let (len, rest) = split(bytes)?;
+    let len = usize::try_from(u64::from_le_bytes(len)).map_err(|_| Unreadable::Malformed)?;
+    let (text, rest) = rest.split_at_checked(len).ok_or(Unreadable::Malformed)?;
+    let text = std::str::from_utf8(text).map_err(|_| Unreadable::Malformed)?;
+    Ok((text, rest))
 }
 
 fn split<const N: usize>(bytes: &[u8]) -> Result<([u8; N], &[u8]), Unreadable> {
@@ -131,6 +140,7 @@ mod tests {
             identity,
             boundary: 41,
             verdict_end: 43,
+            topic: "zHk".into(),
             state: b"{\"format\":1}".to_vec(),
         }
     }
@@ -155,8 +165,8 @@ mod tests {
     #[test]
     fn another_format_is_named() {
         let mut bytes = meta().encode();
-        bytes[0] = 2;
-        assert_eq!(Meta::decode(&bytes), Err(Unreadable::Format(2)));
+        bytes[0] = 9;
+        assert_eq!(Meta::decode(&bytes), Err(Unreadable::Format(9)));
     }
 
     #[test]

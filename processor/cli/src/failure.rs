@@ -180,10 +180,13 @@ impl From<RunError> for Failure {
         match error {
             RunError::Broker(error) => error.into(),
             RunError::Control(error) => error.into(),
-            RunError::NotOpened { .. } | RunError::NoPolicy => Failure::usage(error, next),
-            RunError::Io { .. } | RunError::Metrics(_) | RunError::Lane { .. } => {
-                Failure::broken(error, next)
+            RunError::NotOpened { .. } | RunError::NoPolicy | RunError::CheckpointAddress(_) => {
+                Failure::usage(error, next)
             }
+            RunError::Io { .. }
+            | RunError::CheckpointStore(_)
+            | RunError::Metrics(_)
+            | RunError::Lane { .. } => Failure::broken(error, next),
         }
     }
 }

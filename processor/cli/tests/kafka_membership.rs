@@ -17,7 +17,7 @@ const RATE: u32 = 300;
 /// Only for protocol `classic`; with `consumer` it is the broker's setting.
 const SESSION_MS: &str = "30000";
 /// The session of scripts/kafka for protocol `consumer`, the shorter of both.
-const SESSION: Duration = Duration::from_secs(10);
+const SESSION: Duration = Duration::from_secs(20);
 /// How long nothing may happen before the test gives up.
 const SILENCE: Duration = Duration::from_secs(60);
 

@@ -105,8 +105,7 @@ impl Log {
         let config = self.config();
         let control = Arc::new(control::read_whole(&config).expect("readable"));
         let opened = control.opened(0).expect("opened");
-        let mut fold =
-            StraightFold::new(&opened.log_id, 0, true, control).expect("nothing is in force yet");
+        let mut fold = StraightFold::new(&opened, 0, control).expect("nothing is in force yet");
         let mut messages = LogReader::open(&config, &config.topics.messages, 0).expect("a client");
         let end = messages.bounds().expect("an answer").end;
         messages.start(0);
@@ -361,8 +360,7 @@ fn a_verdict_for_no_record_is_found() {
         let config = other.config();
         let control = Arc::new(control::read_whole(&log.config()).expect("readable"));
         let opened = control.opened(0).expect("opened");
-        let mut fold =
-            StraightFold::new(&opened.log_id, 0, true, control).expect("nothing is in force yet");
+        let mut fold = StraightFold::new(&opened, 0, control).expect("nothing is in force yet");
         let mut messages = LogReader::open(&config, &config.topics.messages, 0).expect("a client");
         messages.start(13);
         let message = messages.read_to(14).expect("readable").expect("a record");

@@ -90,6 +90,7 @@ fn stored(data_dir: &Path, partition: i32) {
         identity: identity.clone(),
         boundary: 39,
         verdict_end: 45,
+        topic: String::new(),
         state: fold.state().to_bytes(),
     };
     let mut batch = Batch::new(meta);

@@ -3,8 +3,11 @@
 //! Invariant: a policy counts for an order only if all its chunks stand before that order, so what an order means is settled by the
 //! log alone and never by when somebody read it. Compilations are shared between snapshots; they are a function of the document.
 
+use crate::ENGINE;
 use crate::digest::Digest;
+use crate::fold::EVERYWHERE;
 use crate::policy::{Document, Policy, PolicyError};
+use crate::state::{Activation, PartitionState};
 use gavel_schemas::{Order, PolicyDocument, decode_order};
 use sha2::Digest as _;
 use std::collections::BTreeMap;
@@ -39,6 +42,10 @@ pub struct Opened {
     pub start: i64,
     /// False after an operator accepted a loss: contexts before `start` are unknown.
     pub context_complete: bool,
+    /// Ids that the partition's log had before an operator accepted a loss.
+    pub former: Vec<String>,
+    /// Number of the order that accepted the loss.
+    accepted: Option<i64>,
 }
 
 /// Why a policy cannot be had.
@@ -185,13 +192,17 @@ impl ControlLog {
                         partitions: order.partitions,
                         start,
                         context_complete: true,
+                        former: Vec::new(),
+                        accepted: None,
                     });
                 }
                 Order::HistoryAccepted(order) if order.partition == partition => {
                     if let Some(opened) = &mut opened {
-                        opened.log_id.clone_from(&order.log_id);
+                        let former = std::mem::replace(&mut opened.log_id, order.log_id.clone());
+                        opened.former.push(former);
                         opened.start = order.start_offset;
                         opened.context_complete = false;
+                        opened.accepted = Some(recorded.offset);
                     }
                 }
                 Order::LogOpened(_)
@@ -202,6 +213,36 @@ impl ControlLog {
             }
         }
         opened
+    }
+
+    /// What a partition's state is before the first record of its log. After an accepted loss the markers of earlier activations
+    /// may be gone with the records: the newest activation of each scope that stands before the acceptance is in force then.
+    /// Compiles them: never on a lane.
+    pub fn first_state(&self, opened: &Opened) -> PartitionState {
+        let mut state = PartitionState::default();
+        let Some(accepted) = opened.accepted else {
+            return state;
+        };
+        for (number, recorded) in self.orders.range(..accepted) {
+            let Order::PolicyActivated(order) = recorded.order() else {
+                continue;
+            };
+            let Ok(digest) = order.digest.parse::<Digest>() else {
+                continue;
+            };
+            // What a marker could not have brought into force is not in force; but an engine that is not here stops the
+            // partition, as its marker would.
+            let here = u32::try_from(order.engine) == Ok(ENGINE);
+            let usable = here && self.compile(&digest).is_ok();
+            if !order.shadow && (usable || (!here && order.scope == EVERYWHERE)) {
+                let activation = Activation {
+                    order: *number,
+                    digest,
+                };
+                state.activations.insert(order.scope.clone(), activation);
+            }
+        }
+        state
     }
 
     /// Whether any policy was ever activated for judging.

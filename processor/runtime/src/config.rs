@@ -26,6 +26,7 @@ pub struct Config {
     pub topics: Topics,
     pub run: Run,
     pub store: Store,
+    pub checkpoints: Checkpoints,
     pub http: Http,
 }
 
@@ -120,7 +121,8 @@ section! {
         /// `no-policy`, and that verdict stands.
         allow_no_policy: bool = false,
         /// Static membership: a name that is unique in the group and stays the same over restarts. Default none. With
-        /// it a quick restart moves no partition; without a restart its partitions wait for a whole session.
+        /// it a restart within the session moves no partition. A stop for good needs a file `leave` in the data directory
+        /// (docs/operations.md); without it the partitions wait for a whole session.
         instance_id: Option<String> = None::<String>,
     }
 }
@@ -132,6 +134,34 @@ section! {
         block_cache_bytes: ByteSize = ByteSize::mib(64),
         /// Memtables of all stores together. Default 64 MiB. Too low: many small files and much compaction.
         write_buffer_bytes: ByteSize = ByteSize::mib(64),
+    }
+}
+
+section! {
+    /// `[checkpoints]`: copies of the partition stores, from which another machine restores them.
+    Checkpoints ["checkpoints"] {
+        /// A directory, `s3://BUCKET/PREFIX` (region, credentials and endpoint from the `AWS_…` variables), or `none`. Default
+        /// empty: `checkpoints` below run.data_dir, which helps against corruption and nothing else. Several processors need
+        /// one that they share, or a moved partition is folded again from the beginning of its log.
+        store: String = "",
+        /// Milliseconds between checkpoints of a partition. Default 60000. Longer: whoever takes a partition over folds more.
+        /// Shorter: more requests to the object store, about six for each checkpoint.
+        every_ms: u64 = 60_000u64,
+        /// The newest checkpoints of a partition that stay. Default 3, at least 3: the newest may turn out to be broken.
+        keep: usize = 3usize,
+        /// Milliseconds of log time between audit anchors: checkpoints that stay, so that an audit need not begin at the
+        /// beginning. Default 21600000 (6 h). Shorter: quicker audits, more storage (each anchor is a whole state).
+        anchor_every_ms: u64 = 21_600_000u64,
+        /// Milliseconds of log time that anchors stay: the audit window. Default 2592000000 (30 days).
+        anchor_keep_ms: u64 = 2_592_000_000u64,
+        /// Bytes per second that uploads may use. Default 64 MiB. Too low: checkpoints lag behind. Too high: they take
+        /// bandwidth from the verdicts.
+        upload_bytes_per_s: ByteSize = ByteSize::mib(64),
+        /// Milliseconds that a stopping processor may take to upload its last checkpoints; its partitions have new owners by
+        /// then. Default 20000. Keep it below the grace period of the pod.
+        last_ms: u64 = 20_000u64,
+        /// Records that are folded again rather than fetching a newer checkpoint. Default 100000, about half a second.
+        near_records: u64 = 100_000u64,
     }
 }
 
@@ -166,6 +196,50 @@ impl Config {
         let mut problems = self.kafka_problems();
         problems.extend(self.topic_problems());
         problems.extend(self.run_problems());
+        problems.extend(self.checkpoint_problems());
+        problems
+    }
+
+    /// Where checkpoints go; None when they are switched off.
+    pub fn checkpoint_address(&self) -> Option<String> {
+        match self.checkpoints.store.as_str() {
+            "none" => None,
+            "" => Some(
+                self.run
+                    .data_dir
+                    .join("checkpoints")
+                    .to_string_lossy()
+                    .into_owned(),
+            ),
+            address => Some(address.to_owned()),
+        }
+    }
+
+    fn checkpoint_problems(&self) -> Vec<String> {
+        let checkpoints = &self.checkpoints;
+        let mut problems = Vec::new();
+        if checkpoints.every_ms < 100 {
+            problems.push(format!(
+                "checkpoints.every_ms ({}) is less than 100: use 60000, or checkpoints.store = \"none\" to have none",
+                checkpoints.every_ms
+            ));
+        }
+        if checkpoints.keep < 3 {
+            problems.push(format!(
+                "checkpoints.keep ({}) is less than 3: the newest may turn out to be broken",
+                checkpoints.keep
+            ));
+        }
+        for (key, value) in [
+            ("anchor_every_ms", checkpoints.anchor_every_ms),
+            ("anchor_keep_ms", checkpoints.anchor_keep_ms),
+        ] {
+            if value == 0 || i64::try_from(value).is_err() {
+                problems.push(format!(
+                    "checkpoints.{key} ({value}) must be more than 0 milliseconds, and fewer than there are"
+                ));
+            }
+        }
         problems
     }
 

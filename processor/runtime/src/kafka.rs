@@ -12,6 +12,7 @@ mod headers;
 mod log;
 mod reader;
 mod sender;
+mod topic_id;
 
 pub use client::{
     admin_client, admin_config, lane_consumer_config, producer_config, reader_config,

@@ -1,5 +1,6 @@
 //! The runtime: lanes, partition lifecycle, restorer, replay, telemetry. rdkafka lives only here.
 
+pub mod checkpoint;
 pub mod config;
 pub mod control;
 pub mod demo;

@@ -10,11 +10,15 @@ use crate::kafka::{
 };
 use crate::lane::Settings;
 use crate::shell::{
-    self, Farewell, LaneHandle, LaneParts, Mail, OutputTopics, Restorers, WorldParts,
+    self, Checkpointer, Checkpoints, Farewell, LaneHandle, LaneParts, Mail, OutputTopics,
+    Restorers, WorldParts,
 };
 use crate::telemetry::Telemetry;
 use gavel_judge::ControlLog;
-use gavel_state::{Shared, Writer};
+use gavel_state::{
+    ObjectAddressError, ObjectError, ObjectOptions, ObjectStore, Objects, Probe, Repository,
+    Shared, Writer,
+};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -45,6 +49,10 @@ pub enum RunError {
         what: String,
         source: std::io::Error,
     },
+    #[error(transparent)]
+    CheckpointAddress(#[from] ObjectAddressError),
+    #[error("checkpoints.store: {0}")]
+    CheckpointStore(#[from] ObjectError),
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
     #[error("lane {lane} ended: {error}")]
@@ -62,6 +70,9 @@ impl RunError {
                 "run `gavel policy publish FILE` and `gavel policy activate DIGEST`, or start with --allow-no-policy".into()
             }
             RunError::Io { .. } => "check the path or address, its permissions and its free space".into(),
+            RunError::CheckpointAddress(_) | RunError::CheckpointStore(_) => {
+                "set checkpoints.store to a directory or s3://BUCKET/PREFIX that this process may read and write, or to `none`".into()
+            }
             RunError::Metrics(_) => "this is a defect; report it".into(),
             RunError::Lane { .. } => "start again; if it repeats, the log line above says what the client refused".into(),
         }
@@ -77,6 +88,8 @@ pub struct Processor {
     restorers: Restorers,
     restorer_threads: Vec<JoinHandle<()>>,
     writer: Arc<Writer>,
+    checkpointer: Checkpointer,
+    checkpoints: Checkpoints,
     server: Option<Server>,
     config: Config,
     ended: mpsc::Receiver<usize>,
@@ -112,6 +125,14 @@ impl Processor {
             what: "start the writer".into(),
             source,
         })?);
+        let repository = repository(config)?;
+        let (checkpointer, checkpoints) =
+            Checkpointer::start(&config.checkpoints, repository.clone(), &telemetry).map_err(
+                |source| RunError::Io {
+                    what: "start the checkpointer".into(),
+                    source,
+                },
+            )?;
         let parts = Arc::new(WorldParts {
             config: config.clone(),
             control: Arc::clone(&control),
@@ -119,6 +140,7 @@ impl Processor {
                 bytes(config.store.block_cache_bytes.0),
                 bytes(config.store.write_buffer_bytes.0),
             ),
+            repository,
             telemetry: Arc::clone(&telemetry),
             context_bytes: bytes(config.run.context_bytes.0)
                 / usize::try_from(partitions).unwrap_or(1).max(1),
@@ -143,6 +165,7 @@ impl Processor {
                 partitions,
                 restorers: restorers.clone(),
                 writer: Arc::clone(&writer),
+                checkpoints: checkpoints.clone(),
                 control: Arc::clone(&control),
                 telemetry: Arc::clone(&telemetry),
                 ended: end.clone(),
@@ -160,6 +183,8 @@ impl Processor {
             restorers,
             restorer_threads,
             writer,
+            checkpointer,
+            checkpoints,
             server,
             config: config.clone(),
             ended,
@@ -196,6 +221,7 @@ impl Processor {
         }
         // The last holder: it commits what is queued.
         drop(self.writer);
+        self.checkpointer.finish(self.checkpoints);
         if let Some(server) = self.server {
             let _gone = server.stop.send(());
             if let Ok(Err(error)) = server.thread.join() {
@@ -275,6 +301,24 @@ fn serve(config: &Config, telemetry: &Arc<Telemetry>) -> Result<(SocketAddr, Ser
         .map_err(failed)?;
     tracing::info!(%address, "metrics, health and readiness");
     Ok((address, Server { stop, thread }))
+}
+
+/// The repository of checkpoints, unless it is switched off. An object store that does not answer now may do so later, and costs
+/// nothing but checkpoints; one that refuses would do so for ever.
+fn repository(config: &Config) -> Result<Option<Repository>, RunError> {
+    let Some(address) = config.checkpoint_address() else {
+        tracing::warn!(
+            "checkpoints are switched off: a lost data directory is rebuilt from the beginning of the log, if that is still there"
+        );
+        return Ok(None);
+    };
+    let store = ObjectStore::open(&address, &ObjectOptions::default())?;
+    match store.probe(Probe::Write) {
+        Err(error @ ObjectError::Refused { .. }) => return Err(error.into()),
+        Err(error) => tracing::warn!(address, "the object store of checkpoints: {error}"),
+        Ok(()) => {}
+    }
+    Ok(Some(Repository::new(Arc::new(store) as Arc<dyn Objects>)))
 }
 
 fn bytes(size: u64) -> usize {

@@ -1,5 +1,6 @@
 //! rdkafka, RocksDB and threads around the machine of `crate::lane` and the procedure of `crate::restore`.
 
+mod checkpointer;
 mod clients;
 mod context;
 mod farewell;
@@ -7,9 +8,11 @@ mod murmur2;
 mod outbox;
 mod restorer;
 mod shadow;
+mod stored;
 mod thread;
 mod world;
 
+pub use checkpointer::{Checkpointer, Checkpoints};
 pub use farewell::{Farewell, marker};
 pub use murmur2::partition_of;
 pub use outbox::{OutputTopics, dead_letter_value, headers_of};

@@ -23,7 +23,7 @@ pub const MISROUTED: &str = "gavel_misrouted_records_total";
 pub const VERDICT_DELAY: &str = "gavel_verdict_delay_seconds";
 /// 1 for the phase that a partition of this process is in, by `partition` and `phase`. Alert on `halted`.
 pub const PARTITION_PHASE: &str = "gavel_partition_phase";
-/// Offsets of a partition, by `partition` and `kind`: `stored` (S), `acknowledged` (V), `next` (to be folded).
+/// Offsets of a partition, by `partition` and `kind`: `checkpoint` (K, the newest that this process saved), `stored` (S), `acknowledged` (V), `next` (to be folded).
 pub const PARTITION_OFFSET: &str = "gavel_partition_offset";
 /// Outputs not acknowledged yet, by `partition`.
 pub const IN_FLIGHT: &str = "gavel_outputs_in_flight";
@@ -37,6 +37,16 @@ pub const EPOCHS: &str = "gavel_epochs_total";
 pub const RESTORES: &str = "gavel_restores_total";
 /// Seconds that a restore took.
 pub const RESTORE_SECONDS: &str = "gavel_restore_seconds";
+/// What a restore still has to do, by `partition`: bytes of a checkpoint to download, then records to fold; gone when it is done.
+pub const RESTORE_REMAINING: &str = "gavel_restore_remaining";
+/// Checkpoints, by `outcome` (`saved`, `failed`). Alert when none is saved for several `checkpoints.every_ms`.
+pub const CHECKPOINTS: &str = "gavel_checkpoints_total";
+/// Seconds that saving a checkpoint took.
+pub const CHECKPOINT_SECONDS: &str = "gavel_checkpoint_seconds";
+/// Bytes uploaded for checkpoints.
+pub const CHECKPOINT_BYTES: &str = "gavel_checkpoint_uploaded_bytes_total";
+/// Stored state that was found broken and set aside, by `kind` (`store`, `checkpoint`). Alert on any.
+pub const CORRUPT: &str = "gavel_corrupt_state_total";
 /// Producers ended after a failed delivery. Alert on any.
 pub const PRODUCERS_REPLACED: &str = "gavel_producers_replaced_total";
 /// What candidates said, by `outcome`: `delivered`, `dropped` (too many were waiting), `failed` (refused or given up). Verdicts are
@@ -75,6 +85,13 @@ pub struct Telemetry {
     halted: IntGaugeVec,
     epochs: IntCounterVec,
     restores: IntCounterVec,
+    remaining: IntGaugeVec,
+    checkpoints: IntCounterVec,
+    corrupt: IntCounterVec,
+    checkpoint_bytes: IntCounter,
+    checkpoint_seconds: Histogram,
+    /// K of the partitions that are here.
+    saved: Mutex<BTreeMap<i32, i64>>,
     rebalances: IntCounterVec,
     shadowed: [IntCounter; 3],
     pub misrouted: IntCounter,
@@ -156,6 +173,24 @@ impl Telemetry {
                 "Partitions made ready by the restorer",
                 &["outcome"],
             )?,
+            remaining: gauge(
+                RESTORE_REMAINING,
+                "Bytes, then records, that a restore still has to do",
+                &["partition"],
+            )?,
+            checkpoints: counter(CHECKPOINTS, "Checkpoints saved", &["outcome"])?,
+            corrupt: counter(
+                CORRUPT,
+                "Stored state found broken and set aside",
+                &["kind"],
+            )?,
+            checkpoint_bytes: single(CHECKPOINT_BYTES, "Bytes uploaded for checkpoints")?,
+            checkpoint_seconds: histogram(
+                CHECKPOINT_SECONDS,
+                "Seconds that saving a checkpoint took",
+                prometheus::exponential_buckets(0.01, 2.0, 16)?,
+            )?,
+            saved: Mutex::default(),
             rebalances: counter(REBALANCES, "Rebalances seen", &["kind"])?,
             misrouted: single(
                 MISROUTED,
@@ -202,6 +237,35 @@ impl Telemetry {
 
     pub fn restore(&self, outcome: &str) {
         self.restores.with_label_values(&[outcome]).inc();
+    }
+
+    /// What a restore still has to do; 0 when it is done.
+    pub fn restoring(&self, partition: i32, remaining: i64) {
+        let partition = partition.to_string();
+        if remaining > 0 {
+            let gauge = self.remaining.with_label_values(&[&partition]);
+            gauge.set(remaining);
+        } else {
+            // Not there any more is as good as removed.
+            let _gone = self.remaining.remove_label_values(&[&partition]);
+        }
+    }
+
+    pub fn checkpoint(&self, partition: i32, boundary: i64, seconds: f64, uploaded: u64) {
+        self.checkpoints.with_label_values(&["saved"]).inc();
+        self.checkpoint_seconds.observe(seconds);
+        self.checkpoint_bytes.inc_by(uploaded);
+        let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+        saved.insert(partition, boundary);
+    }
+
+    pub fn checkpoint_failed(&self) {
+        self.checkpoints.with_label_values(&["failed"]).inc();
+    }
+
+    /// Stored state was found broken: `store` or `checkpoint`.
+    pub fn corrupt(&self, kind: &str) {
+        self.corrupt.with_label_values(&[kind]).inc();
     }
 
     pub fn rebalance(&self, kind: &str) {
@@ -291,8 +355,14 @@ impl Telemetry {
         ] {
             gauge.reset();
         }
+        let saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
         for view in self.partitions() {
             let partition = view.partition.to_string();
+            if let Some(boundary) = saved.get(&view.partition) {
+                self.offsets
+                    .with_label_values(&[partition.as_str(), "checkpoint"])
+                    .set(*boundary);
+            }
             self.phases
                 .with_label_values(&[partition.as_str(), view.phase.name()])
                 .set(1);

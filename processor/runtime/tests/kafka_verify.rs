@@ -43,8 +43,8 @@ fn judged(config: &Config) {
         );
     }
     let control = Arc::new(control::read_whole(config).expect("readable"));
-    let log_id = control.opened(0).expect("opened").log_id;
-    let mut fold = StraightFold::new(&log_id, 0, true, control).expect("nothing is in force");
+    let opened = control.opened(0).expect("opened");
+    let mut fold = StraightFold::new(&opened, 0, control).expect("nothing is in force");
     let mut messages = LogReader::open(config, &config.topics.messages, 0).expect("a client");
     messages.start(0);
     let mut verdicts = Vec::new();

@@ -4,6 +4,16 @@
 //! undo each other. Whoever is told `Put::Existed` may be looking at its own earlier attempt, whose answer got lost; only the
 //! bytes tell.
 
+mod address;
+mod failure;
+mod memory;
+mod path;
+mod store;
+
+pub use address::{ObjectAddressError, ObjectOptions};
+pub use memory::{MemoryObjects, ObjectFault};
+pub use store::{ObjectLimits, ObjectStore, Probe};
+
 use std::fmt;
 
 /// Outcome of a put that never replaces.
@@ -68,8 +78,12 @@ impl fmt::Display for Operation {
     }
 }
 
-/// A flat name space of immutable objects. Every call may block for as long as the store's own limits allow: never on a lane.
-/// Paths are `/`-separated, of characters that need no escaping anywhere.
+/// A flat name space of immutable objects. Every call may block for as long as the store's own limits allow: never on a lane,
+/// and never on a thread of an asynchronous runtime.
+///
+/// Paths are `/`-separated, of characters that need no escaping anywhere: letters and digits of ASCII, `-`, `_`, `.` and `~`,
+/// with no part that is empty, `.` or `..`. Others are refused. No object's path is the directory of another's, because a
+/// store on a file system has no room for both.
 pub trait Objects: Send + Sync {
     /// Creates the object, if there is none.
     fn put_if_absent(&self, path: &str, bytes: Vec<u8>) -> Result<Put, ObjectError>;
@@ -77,7 +91,8 @@ pub trait Objects: Send + Sync {
     /// The whole object.
     fn get(&self, path: &str) -> Result<Vec<u8>, ObjectError>;
 
-    /// Every object whose path begins with `prefix` and a slash, in the order of their paths.
+    /// Every object whose path begins with `prefix` and a slash, or every object if `prefix` is empty, in the order of their
+    /// paths. It may lag behind: an object that is there may not be listed yet, and one that is gone may still be.
     fn list(&self, prefix: &str) -> Result<Vec<Listed>, ObjectError>;
 
     /// Removes the object. Nothing there: nothing done.

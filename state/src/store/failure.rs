@@ -12,6 +12,10 @@ pub enum Doing {
     /// A flush or a compaction.
     Background,
     Destroy,
+    /// Taking a snapshot, or reading one.
+    Snapshot,
+    /// Putting a checkpoint in the place of a store.
+    Install,
 }
 
 impl Doing {
@@ -22,6 +26,8 @@ impl Doing {
             Doing::Commit => "commit",
             Doing::Background => "background work",
             Doing::Destroy => "removal",
+            Doing::Snapshot => "snapshot",
+            Doing::Install => "installation",
         }
     }
 

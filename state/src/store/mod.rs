@@ -11,11 +11,14 @@
 
 mod failure;
 mod options;
+mod snapshot;
 
 pub use options::Shared;
+pub use snapshot::{Incoming, tidy};
 
 use crate::backend::Backend;
 use crate::batch::Batch;
+use crate::checkpoint::Snapshot;
 use crate::error::Error;
 use crate::meta::{FORMAT, Identity, Meta, Unreadable};
 use failure::{Doing, failure};
@@ -266,6 +269,10 @@ impl Backend for Store {
             Err(error) => commits.failed = Some(error.clone()),
         }
         commits.failed.clone().map_or(Ok(()), Err)
+    }
+
+    fn snapshot(&self) -> Result<Option<Box<dyn Snapshot>>, Error> {
+        self.take_snapshot()
     }
 
     fn scan(&self, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<Option<Meta>, Error> {

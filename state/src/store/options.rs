@@ -25,6 +25,11 @@ pub struct Shared {
 }
 
 impl Shared {
+    /// Little, for whoever looks at one record.
+    pub fn for_a_look() -> Shared {
+        Shared::new(1 << 20, 1 << 20)
+    }
+
     /// `cache_bytes`: blocks, indexes and filters read from disk; too small, and every miss of a hot context reads and
     /// decompresses a block. `write_buffer_bytes`: memtables of all partitions together; when nine tenths are used the
     /// partition written to is flushed, so too small makes many small files, and too large makes replay at opening longer.

@@ -19,6 +19,7 @@ pub fn meta(boundary: i64) -> Meta {
         identity: identity(),
         boundary,
         verdict_end: boundary + 1,
+        topic: String::new(),
         state: format!("state at {boundary}").into_bytes(),
     }
 }

@@ -1,7 +1,7 @@
 //! The thread that commits.
 
 use crate::support::{batch, contents, digest, open};
-use gavel_state::{Backend, Batch, Error, MemoryStore, Meta, Writer};
+use gavel_state::{Backend, Batch, Error, MemoryStore, Meta, Snapshot, Writer};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier};
 
@@ -21,6 +21,10 @@ impl Backend for Slow {
         self.1.wait();
         assert!(batch.meta.boundary != 13, "a backend with a defect");
         self.0.commit(batch)
+    }
+
+    fn snapshot(&self) -> Result<Option<Box<dyn Snapshot>>, Error> {
+        self.0.snapshot()
     }
 
     fn scan(&self, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<Option<Meta>, Error> {

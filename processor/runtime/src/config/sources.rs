@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::setting::{Key, Section, Written, nearest, suggestion};
-use super::{Config, Http, Kafka, Run, Store, Topics};
+use super::{Checkpoints, Config, Http, Kafka, Run, Store, Topics};
 
 /// Prefix of the variables that are settings, before the section's name.
 const PREFIX: &str = "GAVEL_";
@@ -33,11 +33,12 @@ pub struct Flag {
     pub value: String,
 }
 
-const SECTIONS: [(&str, &[Key]); 5] = [
+const SECTIONS: [(&str, &[Key]); 6] = [
     (Kafka::TABLE, Kafka::KEYS),
     (Topics::TABLE, Topics::KEYS),
     (Run::TABLE, Run::KEYS),
     (Store::TABLE, Store::KEYS),
+    (Checkpoints::TABLE, Checkpoints::KEYS),
     (Http::TABLE, Http::KEYS),
 ];
 
@@ -58,6 +59,7 @@ impl Config {
             Topics::TABLE => self.topics.take(key, written),
             Run::TABLE => self.run.take(key, written),
             Store::TABLE => self.store.take(key, written),
+            Checkpoints::TABLE => self.checkpoints.take(key, written),
             Http::TABLE => self.http.take(key, written),
             _ => None,
         }

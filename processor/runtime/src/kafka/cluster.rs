@@ -8,11 +8,14 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::client::no_client;
 use super::log::typed;
+use super::topic_id::topic_id;
 use super::{Bounds, BrokerError, BrokerLog, PATIENCE, reader_config};
 use crate::config::Config;
 
 /// Between two questions about a partition whose leader is not settled.
 const LEADER_WAIT: Duration = Duration::from_millis(20);
+/// Longest wait for a topic's id, which not every cluster gives.
+const TOPIC_ID: Duration = Duration::from_secs(5);
 /// Complaints heard before an error is reported.
 const COMPLAINTS: usize = 20;
 
@@ -85,6 +88,11 @@ impl Cluster {
                 code,
             }),
         }
+    }
+
+    /// The broker's id of a topic; empty where it cannot be had.
+    pub fn topic_id(&self, topic: &str) -> String {
+        topic_id(&self.client, topic, TOPIC_ID.min(self.patience)).unwrap_or_default()
     }
 
     /// How many brokers the cluster has now.

@@ -2,6 +2,7 @@
 //! it is the same in both, so a schedule that breaks it in the simulation would break it on Kafka.
 
 use super::ledger::Kind;
+use super::live::Retired;
 use super::phase::HaltReason;
 use gavel_schemas::Refusal;
 use gavel_state::{Backend, Batch};
@@ -76,6 +77,8 @@ pub trait Effects {
     fn commit(&mut self, partition: i32, next_offset: i64);
     /// Answers a revoke: these partitions are given back together.
     fn unassign(&mut self, partitions: &[i32]);
+    /// A partition was given back in order: what is left of it, for a last checkpoint. Nobody waits for that.
+    fn retired(&mut self, partition: i32, retired: Retired);
     /// Asks the restorer; answered by `Lane::restored`.
     fn restore(&mut self, assignment: Assignment);
     /// The answer to that request is no longer wanted.

@@ -18,6 +18,8 @@ pub struct Ready {
     /// S.
     pub stored: i64,
     pub verdict_end: i64,
+    /// The broker's id of the message topic; empty where it cannot be had.
+    pub topic: String,
     /// H as the restore saw it: who has judged up to there has caught up.
     pub end: i64,
     /// Held as long as this process works on the partition.
@@ -47,6 +49,13 @@ pub(super) enum Sought {
     Again(i64),
 }
 
+/// What is left of a partition that was given back in order. Whoever gets it may take a last checkpoint; dropping it is slow when
+/// it is large, and lets the next worker of this process in.
+pub struct Retired {
+    pub memory: Memory,
+    pub lease: Lease,
+}
+
 pub(super) struct Live {
     pub fold: Fold,
     pub memory: Memory,
@@ -62,6 +71,7 @@ pub(super) struct Live {
     pub consulted: Option<i64>,
     /// Offset up to which records waited when the partition became live.
     end: i64,
+    topic: String,
     /// The consumer has met the end of the log since.
     pub met_end: bool,
     stored: i64,
@@ -71,7 +81,7 @@ pub(super) struct Live {
     /// Complete, waiting for V.
     ready: Option<Batch>,
     writing: bool,
-    _lease: Lease,
+    lease: Lease,
 }
 
 impl Live {
@@ -86,6 +96,7 @@ impl Live {
             sought: Sought::Settled,
             consulted: None,
             end: ready.end,
+            topic: ready.topic,
             met_end: false,
             stored: ready.stored,
             committed: 0,
@@ -93,7 +104,14 @@ impl Live {
             last_commit: 0,
             ready: None,
             writing: false,
-            _lease: ready.lease,
+            lease: ready.lease,
+        }
+    }
+
+    pub fn retire(self) -> Retired {
+        Retired {
+            memory: self.memory,
+            lease: self.lease,
         }
     }
 
@@ -126,6 +144,7 @@ impl Live {
             identity: gavel_state::Identity { log_id, partition },
             boundary: self.ledger.passed(),
             verdict_end: self.ledger.verdict_end(),
+            topic: self.topic.clone(),
             state: self.fold.state().to_bytes(),
         });
     }

@@ -625,6 +625,14 @@ impl Partition {
         self.enter(Phase::Closed);
     }
 
+    /// As `close`, in order.
+    fn retire<E: Effects>(&mut self, effects: &mut E) {
+        if let Some(live) = self.live.take() {
+            effects.retired(self.assignment.partition, live.retire());
+        }
+        self.close(effects);
+    }
+
     fn drain<E: Effects>(&mut self, effects: &mut E, deadline: u64) {
         match self.phase {
             Phase::Live => {
@@ -675,7 +683,7 @@ impl Partition {
                     "given back before everything was acknowledged and stored; its next owner restores from S"
                 );
             }
-            self.close(effects);
+            self.retire(effects);
         }
     }
 

@@ -14,7 +14,7 @@ mod phase;
 
 pub use effects::{Assignment, Delivery, Effects, NotTaken, Output, SeekLater, ShadowVerdict};
 pub use ledger::{Kind, Ledger, OutOfOrder};
-pub use live::Ready;
+pub use live::{Ready, Retired};
 pub use machine::{Lane, PartitionView, Recorded, Settings};
 pub use phase::{HaltReason, Phase};
 

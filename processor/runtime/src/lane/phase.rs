@@ -64,6 +64,8 @@ pub enum HaltReason {
     LostHistory { log_start: i64, needed: i64 },
     /// The local store belongs to another log.
     OtherLog { stored: String, opened: String },
+    /// The message topic is another one than that whose records were folded, under the same name.
+    TopicRecreated { stored: String, found: String },
     /// The log ends before an offset whose verdict exists.
     LogTruncated { log_end: i64, judged: i64 },
     /// The verdict topic ends before the verdicts known when the state was stored.
@@ -91,6 +93,7 @@ impl HaltReason {
             HaltReason::NotOpened => "not-opened",
             HaltReason::LostHistory { .. } => "lost-history",
             HaltReason::OtherLog { .. } => "other-log",
+            HaltReason::TopicRecreated { .. } => "topic-recreated",
             HaltReason::LogTruncated { .. } => "log-truncated",
             HaltReason::VerdictsTrimmed { .. } => "verdicts-trimmed",
             HaltReason::PartitionCount { .. } => "partition-count",
@@ -118,6 +121,10 @@ impl fmt::Display for HaltReason {
             HaltReason::OtherLog { stored, opened } => write!(
                 f,
                 "the store in the data directory belongs to log {stored}, chat.control opens log {opened}: wrong --data-dir, or the topics were made anew"
+            ),
+            HaltReason::TopicRecreated { stored, found } => write!(
+                f,
+                "the message topic has the id {found}, the state was folded from {stored}: it was deleted and made again"
             ),
             HaltReason::LogTruncated { log_end, judged } => write!(
                 f,

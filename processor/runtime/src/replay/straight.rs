@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use gavel_judge::{
-    ControlLog, Fold, MemoryContexts, PartitionState, Patience, Policy, Record, Ruling, Step,
-    context_expired,
+    ControlLog, Fold, MemoryContexts, Opened, PartitionState, Patience, Policy, Record, Ruling,
+    Step, context_expired,
 };
-use gavel_state::{Backend, Batch, Error as StateError, Identity, Meta};
+use gavel_state::{Backend, Batch, Error as StateError, Identity, Meta, Snapshot};
 
 use super::ReplayError;
 
@@ -23,16 +23,15 @@ pub struct StraightFold {
 impl StraightFold {
     /// Before the first record. `control` must have been read to behind every marker that will come.
     pub fn new(
-        log_id: &str,
+        opened: &Opened,
         partition: i32,
-        context_complete: bool,
         control: Arc<ControlLog>,
     ) -> Result<StraightFold, ReplayError> {
         let fold = Fold::new(
-            log_id,
+            &opened.log_id,
             partition,
-            context_complete,
-            PartitionState::default(),
+            opened.context_complete,
+            control.first_state(opened),
             &control,
         )?;
         Ok(StraightFold {
@@ -103,6 +102,7 @@ impl StraightFold {
             },
             boundary,
             verdict_end: 0,
+            topic: String::new(),
             state: self.fold.state().to_bytes(),
         });
         let folded = Folded {
@@ -140,6 +140,10 @@ impl Backend for Folded<'_> {
         Err(StateError::ReadOnly {
             path: "(memory)".into(),
         })
+    }
+
+    fn snapshot(&self) -> Result<Option<Box<dyn Snapshot>>, StateError> {
+        Ok(None)
     }
 
     fn scan(&self, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<Option<Meta>, StateError> {

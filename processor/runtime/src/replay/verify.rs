@@ -139,7 +139,7 @@ impl<'a> Walk<'a> {
         let mut walk = Walk {
             config,
             progress,
-            fold: StraightFold::new(&opened.log_id, partition, opened.context_complete, control)?,
+            fold: StraightFold::new(&opened, partition, control)?,
             messages,
             letters: if opened.context_complete {
                 Some(DeadLetters::open(config, partition)?)

@@ -6,13 +6,14 @@
 //! whole procedure talks to the world through `World`, so the simulation runs this very code.
 
 mod lease;
+mod source;
 
 pub use lease::{Lease, Leases};
 
 use crate::lane::{HaltReason, Ready};
 use gavel_judge::{Contexts, ControlLog, Digest, Fold, PartitionState, Patience, Record, Step};
 use gavel_schemas::Refusal;
-use gavel_state::{Backend, Identity, Memory, Meta};
+use gavel_state::{Backend, Checkpoint, Identity, Memory, Meta};
 use std::sync::Arc;
 
 /// The newest verdicts of a partition, as a bounded scan of the verdict topic's tail saw them.
@@ -25,7 +26,7 @@ pub struct VerdictTail {
 }
 
 /// Bounds of a message partition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogBounds {
     /// L.
     pub start: i64,
@@ -33,6 +34,8 @@ pub struct LogBounds {
     pub end: i64,
     /// Partitions that the topic has.
     pub partitions: i32,
+    /// The broker's id of the topic; empty where it cannot be had.
+    pub topic: String,
 }
 
 /// Why a restore ended without a partition.
@@ -54,8 +57,24 @@ pub trait World {
     /// The control log, read to an end that was fetched inside this call.
     fn control(&mut self) -> Result<Arc<ControlLog>, Interrupted>;
     fn bounds(&mut self) -> Result<LogBounds, Interrupted>;
-    /// Opens what is stored of the partition, newest first; an empty store if there is nothing.
-    fn store(&mut self, identity: &Identity) -> Result<Arc<dyn Backend>, Interrupted>;
+    /// Opens what this machine has of the partition; None if that is nothing, or nothing readable. What belongs to a log of
+    /// `former` is set aside.
+    fn local(
+        &mut self,
+        identity: &Identity,
+        former: &[String],
+    ) -> Result<Option<Arc<dyn Backend>>, Interrupted>;
+    /// An empty store. Only after `local` gave none.
+    fn empty(&mut self, identity: &Identity) -> Result<Arc<dyn Backend>, Interrupted>;
+    /// The partition's checkpoints, newest first; none where there is no repository.
+    fn checkpoints(&mut self, identity: &Identity) -> Result<Vec<Checkpoint>, Interrupted>;
+    /// Makes a checkpoint the store of this machine, in the place of what is there; nobody holds that any more. None: it is
+    /// broken, and has been set aside.
+    fn install(
+        &mut self,
+        identity: &Identity,
+        checkpoint: Checkpoint,
+    ) -> Result<Option<Arc<dyn Backend>>, Interrupted>;
     fn verdict_tail(&mut self, log_id: &str) -> Result<VerdictTail, Interrupted>;
     /// Calls `visit` with every record of `from..=to` in order.
     fn read(&mut self, from: i64, to: i64, visit: Visitor<'_>) -> Result<(), Interrupted>;
@@ -81,6 +100,10 @@ pub struct Request {
     pub partition: i32,
     /// Bytes of contexts the partition may hold in memory.
     pub context_bytes: usize,
+    /// Records that are folded again rather than looking for a newer checkpoint.
+    pub cheap_fold: i64,
+    /// How often this has been tried before.
+    pub failed_before: u32,
     #[cfg(feature = "seeded-bugs")]
     pub bug: Option<crate::lane::SeededBug>,
     #[cfg(feature = "seeded-bugs")]
@@ -131,17 +154,20 @@ pub fn restore(
         log_id: opened.log_id.clone(),
         partition,
     };
-    let backend = world.store(&identity)?;
+    let backend = source::open(world, request, &identity, &opened, &bounds)?;
     let meta = backend.meta()?;
     let stored = meta.as_ref().map_or(opened.start - 1, |meta| meta.boundary);
     let known = meta.as_ref().map_or(0, |meta| meta.verdict_end);
     let state = match &meta {
         Some(meta) => PartitionState::from_bytes(&meta.state).map_err(|error| corrupt(&error))?,
-        None => PartitionState::default(),
+        None => control.first_state(&opened),
     };
+    if let Some(meta) = &meta {
+        refuse_another_topic(meta, &bounds)?;
+    }
     let tail = world.verdict_tail(&identity.log_id)?;
     let judged = tail.newest.map_or(stored, |newest| newest.max(stored));
-    refuse_lost_history(bounds, tail, stored, known, judged)?;
+    refuse_lost_history(&bounds, tail, stored, known, judged)?;
 
     let mut fold = new_fold(
         &opened.log_id,
@@ -155,6 +181,7 @@ pub fn restore(
         control,
         stored,
         verdict_end: tail.end,
+        topic: bounds.topic.clone(),
         at: stored,
         silent_dead_letters: false,
     };
@@ -190,6 +217,7 @@ pub fn restore(
         next: judged + 1,
         stored: catch_up.stored,
         verdict_end: tail.end,
+        topic: bounds.topic,
         end: bounds.end,
         lease,
     })
@@ -200,6 +228,7 @@ struct CatchUp {
     control: Arc<ControlLog>,
     stored: i64,
     verdict_end: i64,
+    topic: String,
     at: i64,
     silent_dead_letters: bool,
 }
@@ -261,6 +290,7 @@ impl CatchUp {
             },
             boundary: self.at,
             verdict_end: self.verdict_end,
+            topic: self.topic.clone(),
             state: fold.state().to_bytes(),
         });
         memory.freeze(usize::MAX);
@@ -291,7 +321,7 @@ fn new_fold(
 
 /// L <= S+1, V+1 <= H, and the verdict topic still ends where the state says at least.
 fn refuse_lost_history(
-    bounds: LogBounds,
+    bounds: &LogBounds,
     tail: VerdictTail,
     stored: i64,
     known: i64,
@@ -316,6 +346,18 @@ fn refuse_lost_history(
         return Ok(());
     };
     Err(Interrupted::Halt(reason))
+}
+
+/// A topic that was deleted and made again under its name has other records at the same offsets.
+fn refuse_another_topic(meta: &Meta, bounds: &LogBounds) -> Result<(), Interrupted> {
+    let (stored, found) = (meta.topic.clone(), bounds.topic.clone());
+    if stored.is_empty() || found.is_empty() || stored == found {
+        return Ok(());
+    }
+    Err(Interrupted::Halt(HaltReason::TopicRecreated {
+        stored,
+        found,
+    }))
 }
 
 fn corrupt(error: &dyn std::fmt::Display) -> Interrupted {

@@ -150,9 +150,11 @@ fn attempt_until_settled(
     job: &Job,
 ) -> Option<Result<Ready, HaltReason>> {
     let partition = job.assignment.partition;
-    let request = Request {
+    let mut request = Request {
         partition,
         context_bytes: parts.context_bytes,
+        cheap_fold: i64::try_from(parts.config.checkpoints.near_records).unwrap_or(i64::MAX),
+        failed_before: 0,
         #[cfg(feature = "seeded-bugs")]
         bug: None,
         #[cfg(feature = "seeded-bugs")]
@@ -179,6 +181,7 @@ fn attempt_until_settled(
                 );
                 job.cancel.sleep(pause);
                 pause = (pause * 2).min(RETRY_MOST);
+                request.failed_before += 1;
             }
         }
     }

@@ -3,6 +3,7 @@
 //! Invariant: the loop never blocks on anything but the consumer's poll (milliseconds): not on the store, not on the
 //! restorer, not on the control log, not on a full producer. What is slow answers through the mailbox.
 
+use super::checkpointer::Checkpoints;
 use super::context::{LaneContext, Rebalance};
 use super::farewell::{Farewell, HANDED_OVER};
 use super::murmur2;
@@ -12,8 +13,8 @@ use super::shadow::ShadowOutbox;
 use crate::control::ControlFollower;
 use crate::kafka::header_bytes;
 use crate::lane::{
-    Assignment, Effects, HaltReason, Lane, NotTaken, Output, Ready, Recorded, SeekLater, Settings,
-    ShadowVerdict,
+    Assignment, Effects, HaltReason, Lane, NotTaken, Output, Ready, Recorded, Retired, SeekLater,
+    Settings, ShadowVerdict,
 };
 use crate::telemetry::Telemetry;
 use gavel_judge::{ControlLog, Record, Timestamp};
@@ -72,6 +73,7 @@ pub struct LaneParts {
     pub partitions: i32,
     pub restorers: Restorers,
     pub writer: Arc<Writer>,
+    pub checkpoints: Checkpoints,
     pub control: Arc<ControlFollower>,
     pub telemetry: Arc<Telemetry>,
     /// Told the lane's index when the lane ends, whatever the reason.
@@ -125,6 +127,7 @@ struct Shell<'c> {
     shadow: ShadowOutbox,
     restorers: Restorers,
     writer: Arc<Writer>,
+    checkpoints: Checkpoints,
     control: Arc<ControlFollower>,
     telemetry: Arc<Telemetry>,
     mail: Sender<Mail>,
@@ -251,6 +254,10 @@ impl Effects for Shell<'_> {
         }
     }
 
+    fn retired(&mut self, partition: i32, retired: Retired) {
+        self.checkpoints.retired(partition, retired);
+    }
+
     fn restore(&mut self, assignment: Assignment) {
         let cancel = Cancel::default();
         self.cancels
@@ -319,6 +326,7 @@ fn run(parts: LaneParts, mail: Sender<Mail>, mailbox: &Receiver<Mail>) -> Result
         shadow,
         restorers: parts.restorers,
         writer: parts.writer,
+        checkpoints: parts.checkpoints,
         control: Arc::clone(&parts.control),
         telemetry: Arc::clone(&parts.telemetry),
         mail,
@@ -412,7 +420,14 @@ impl Loop<'_> {
             Mail::Restored {
                 assignment,
                 outcome,
-            } => lane.restored(shell, assignment, *outcome),
+            } => {
+                if let Ok(ready) = outcome.as_ref() {
+                    shell
+                        .checkpoints
+                        .watch(assignment.partition, ready.memory.backend());
+                }
+                lane.restored(shell, assignment, *outcome);
+            }
             Mail::Written {
                 assignment,
                 boundary,

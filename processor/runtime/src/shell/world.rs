@@ -3,20 +3,21 @@
 use super::clients::{Clients, Log};
 use super::outbox::{Outbox, Report};
 use super::restorer::Cancel;
+use super::stored::Stored;
 use super::thread::record_of;
 use crate::config::Config;
 use crate::control::ControlFollower;
 use crate::kafka::{BrokerError, LogReader};
-use crate::lane::{Assignment, Delivery, HaltReason, Kind, Output};
+use crate::lane::{Assignment, Delivery, Kind, Output};
 use crate::restore::{Interrupted, LogBounds, VerdictTail, Visitor, World};
 use crate::telemetry::Telemetry;
 use gavel_judge::{ControlLog, Record};
 use gavel_schemas::{Refusal, peek_verdict_identity};
-use gavel_state::{Backend, Identity, Shared, Store};
+use gavel_state::{Backend, Checkpoint, Identity, Repository, Shared};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// How often the progress of a long fold is logged.
 const PROGRESS: Duration = Duration::from_secs(5);
@@ -30,6 +31,8 @@ pub struct WorldParts {
     pub config: Config,
     pub control: Arc<ControlFollower>,
     pub store: Shared,
+    /// Where checkpoints are; None if they are switched off.
+    pub repository: Option<Repository>,
     pub telemetry: Arc<Telemetry>,
     /// Bytes of contexts that one partition may hold in memory.
     pub context_bytes: usize,
@@ -44,6 +47,8 @@ pub struct KafkaWorld<'c> {
     outbox: Option<Outbox>,
     started: Instant,
     told: Instant,
+    /// Offset at which the first progress was told.
+    folding_from: Option<i64>,
 }
 
 impl<'c> KafkaWorld<'c> {
@@ -62,6 +67,7 @@ impl<'c> KafkaWorld<'c> {
             outbox: None,
             started: now,
             told: now,
+            folding_from: None,
         }
     }
 
@@ -85,6 +91,14 @@ impl<'c> KafkaWorld<'c> {
             self.clients.keep(log, reader);
         }
         outcome
+    }
+
+    fn stored<'a>(&'a self, wanted: &'a dyn Fn() -> Result<(), Interrupted>) -> Stored<'a> {
+        Stored {
+            parts: &self.parts,
+            partition: self.partition,
+            wanted,
+        }
     }
 
     /// Serves delivery reports; a failed one ends this attempt and its producer.
@@ -127,31 +141,39 @@ impl World for KafkaWorld<'_> {
     fn bounds(&mut self) -> Result<LogBounds, Interrupted> {
         let partition = self.partition;
         Ok(self.clients.ask(|cluster, topics| {
-            let partitions = cluster.require(&topics.messages)?.partitions;
+            let layout = cluster.require(&topics.messages)?;
             let bounds = cluster.bounds(&topics.messages, partition)?;
             Ok(LogBounds {
                 start: bounds.start,
                 end: bounds.end,
-                partitions,
+                partitions: layout.partitions,
+                topic: cluster.topic_id(&topics.messages),
             })
         })?)
     }
 
-    fn store(&mut self, identity: &Identity) -> Result<Arc<dyn Backend>, Interrupted> {
-        let dir = partition_dir(&self.parts.config.run.data_dir, self.partition);
-        match Store::open(&dir, identity, &self.parts.store) {
-            Ok(store) => Ok(Arc::new(store)),
-            Err(gavel_state::Error::WrongIdentity { found, .. }) => {
-                let (stored, opened) = (found.log_id, identity.log_id.clone());
-                Err(Interrupted::Halt(HaltReason::OtherLog { stored, opened }))
-            }
-            Err(error) if error.is_corrupt() => {
-                let aside = quarantine(&dir)?;
-                tracing::error!(partition = self.partition, %error, aside = %aside.display(), "the store is corrupt; it is set aside and rebuilt from the log");
-                Ok(Arc::new(Store::open(&dir, identity, &self.parts.store)?))
-            }
-            Err(error) => Err(error.into()),
-        }
+    fn local(
+        &mut self,
+        identity: &Identity,
+        former: &[String],
+    ) -> Result<Option<Arc<dyn Backend>>, Interrupted> {
+        self.stored(&|| self.wanted()).local(identity, former)
+    }
+
+    fn empty(&mut self, identity: &Identity) -> Result<Arc<dyn Backend>, Interrupted> {
+        self.stored(&|| self.wanted()).empty(identity)
+    }
+
+    fn checkpoints(&mut self, identity: &Identity) -> Result<Vec<Checkpoint>, Interrupted> {
+        self.stored(&|| self.wanted()).checkpoints(identity)
+    }
+
+    fn install(
+        &mut self,
+        identity: &Identity,
+        checkpoint: Checkpoint,
+    ) -> Result<Option<Arc<dyn Backend>>, Interrupted> {
+        self.stored(&|| self.wanted()).install(identity, checkpoint)
     }
 
     fn verdict_tail(&mut self, log_id: &str) -> Result<VerdictTail, Interrupted> {
@@ -245,10 +267,22 @@ impl World for KafkaWorld<'_> {
     }
 
     fn progress(&mut self, at: i64, to: i64) {
+        let from = *self.folding_from.get_or_insert(at);
+        self.parts.telemetry.restoring(self.partition, to - at);
         if self.told.elapsed() >= PROGRESS {
             self.told = Instant::now();
             let seconds = self.started.elapsed().as_secs();
-            tracing::info!(partition = self.partition, at, to, seconds, "restoring");
+            let folded = u64::try_from(at - from).unwrap_or(0);
+            let left = u64::try_from(to - at).unwrap_or(0);
+            let eta_s = left.saturating_mul(seconds) / folded.max(1);
+            tracing::info!(
+                partition = self.partition,
+                at,
+                to,
+                seconds,
+                eta_s,
+                "restoring"
+            );
         }
     }
 }
@@ -256,17 +290,6 @@ impl World for KafkaWorld<'_> {
 /// Where a partition's store lives.
 pub fn partition_dir(data_dir: &Path, partition: i32) -> PathBuf {
     data_dir.join(format!("partition-{partition}"))
-}
-
-/// Moves a broken store aside; nothing is deleted.
-fn quarantine(dir: &Path) -> Result<PathBuf, Interrupted> {
-    let at = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_millis());
-    let aside = dir.with_extension(format!("corrupt-{at}"));
-    std::fs::rename(dir, &aside)
-        .map_err(|error| Interrupted::Retry(format!("set {} aside: {error}", dir.display())))?;
-    Ok(aside)
 }
 
 impl From<BrokerError> for Interrupted {

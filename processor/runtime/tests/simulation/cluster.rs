@@ -1,6 +1,7 @@
 //! The simulated cluster: logs that only grow, a control log, a group that owns assignments.
 
 use gavel_judge::{ControlLog, Record, Timestamp};
+use gavel_state::{MemoryObjects, Objects, Repository};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -66,6 +67,8 @@ pub struct Appended {
 #[derive(Default)]
 pub struct Topic {
     pub records: Vec<LogRecord>,
+    /// What retention has left: records below are there for the straight fold only.
+    pub start: i64,
     pub end: i64,
 }
 
@@ -80,6 +83,10 @@ pub struct Cluster {
     pub control: Vec<Vec<u8>>,
     /// C per partition.
     pub committed: BTreeMap<i32, i64>,
+    /// Checkpoints.
+    pub objects: Arc<MemoryObjects>,
+    /// Damage done to the checkpoints of a partition since its log was last trimmed.
+    pub harmed: BTreeMap<i32, usize>,
     /// Which process the group believes to own a partition.
     pub owner: BTreeMap<i32, usize>,
     compiled: ControlLog,
@@ -144,6 +151,15 @@ impl Cluster {
         };
         log.set_read_to(end as i64);
         Arc::new(log)
+    }
+
+    pub fn repository(&self) -> Repository {
+        Repository::new(Arc::clone(&self.objects) as Arc<dyn Objects>)
+    }
+
+    /// The object store's clock, which runs faster than the log's so that a run sees days of it.
+    pub fn wall(&self) -> i64 {
+        self.now * 100
     }
 
     pub fn next_record(&self, partition: i32, from: i64) -> Option<&LogRecord> {

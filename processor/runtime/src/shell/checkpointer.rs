@@ -1,0 +1,343 @@
+//! Takes checkpoints of the partitions of this process, beside the lanes.
+//!
+//! Invariants: a lane never waits for a checkpoint, nor does anybody who wants a partition that was given back: a snapshot takes
+//! milliseconds, and only for these is the store held; what takes long, the upload, works on the snapshot. An object store that
+//! is slow or gone costs checkpoints, nothing else.
+
+use crate::checkpoint;
+use crate::config;
+use crate::lane::Retired;
+use crate::telemetry::Telemetry;
+use gavel_state::{
+    ATTEMPT_MOST, Backend, Identity, Repository, Retention, SaveError, Saved, Snapshot, Sweep,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// How often due partitions are looked for.
+const LOOK: Duration = Duration::from_millis(100);
+/// Milliseconds between two sweeps of a partition's old checkpoints.
+const SWEEP_EVERY: u64 = 600_000;
+/// Longest sleep of an upload that keeps to its rate, before it looks again whether it should go on.
+const NAP: Duration = Duration::from_millis(50);
+
+/// What the checkpointer is told.
+enum Job {
+    /// The partition is live here.
+    Watch(i32, Weak<dyn Backend>),
+    /// It was given back in order.
+    Retired(i32, Box<Retired>),
+}
+
+/// The lanes' end of it. Without a repository it does nothing but drop what it is given, off the lane.
+#[derive(Clone)]
+pub struct Checkpoints(Sender<Job>);
+
+impl Checkpoints {
+    pub fn watch(&self, partition: i32, backend: &Arc<dyn Backend>) {
+        // Who is gone takes no checkpoints any more.
+        let _gone = self.0.send(Job::Watch(partition, Arc::downgrade(backend)));
+    }
+
+    pub fn retired(&self, partition: i32, retired: Retired) {
+        let _gone = self.0.send(Job::Retired(partition, Box::new(retired)));
+    }
+}
+
+/// The two threads: one takes snapshots, one uploads them.
+pub struct Checkpointer {
+    snapshots: JoinHandle<()>,
+    uploads: JoinHandle<()>,
+    /// When uploads must end; unset while the process runs.
+    deadline: Arc<OnceLock<Instant>>,
+    last: Duration,
+}
+
+impl Checkpointer {
+    /// Ends when every `Checkpoints` is dropped.
+    pub fn start(
+        settings: &config::Checkpoints,
+        repository: Option<Repository>,
+        telemetry: &Arc<Telemetry>,
+    ) -> std::io::Result<(Checkpointer, Checkpoints)> {
+        let (jobs, told) = channel();
+        let (ready, snapshots) = channel();
+        let deadline: Arc<OnceLock<Instant>> = Arc::default();
+        let uploading: Arc<Mutex<BTreeSet<i32>>> = Arc::default();
+        let every = Duration::from_millis(settings.every_ms);
+        let taker = Taker {
+            every,
+            on: repository.is_some(),
+            ready,
+            uploading: Arc::clone(&uploading),
+            watched: BTreeMap::new(),
+        };
+        let uploader = Uploader {
+            repository,
+            retention: Retention {
+                newest: settings.keep,
+                anchor_every: settings.anchor_every_ms.cast_signed(),
+                anchor_keep: settings.anchor_keep_ms.cast_signed(),
+            },
+            bytes_per_second: settings.upload_bytes_per_s.0.max(1),
+            deadline: Arc::clone(&deadline),
+            uploading,
+            telemetry: Arc::clone(telemetry),
+            sweeps: BTreeMap::new(),
+        };
+        let thread = |name: &str| std::thread::Builder::new().name(name.into());
+        let checkpointer = Checkpointer {
+            snapshots: thread("snapshots").spawn(move || taker.run(&told))?,
+            uploads: thread("checkpoints").spawn(move || uploader.run(&snapshots))?,
+            deadline,
+            last: Duration::from_millis(settings.last_ms),
+        };
+        Ok((checkpointer, Checkpoints(jobs)))
+    }
+
+    /// Uploads what the lanes left, for as long as the settings allow. The lanes must be gone.
+    pub fn finish(self, checkpoints: Checkpoints) {
+        // Set once, here.
+        let _first = self.deadline.set(Instant::now() + self.last);
+        drop(checkpoints);
+        for thread in [self.snapshots, self.uploads] {
+            if thread.join().is_err() {
+                tracing::error!("a thread that takes checkpoints panicked");
+            }
+        }
+    }
+}
+
+/// A name for an attempt.
+pub fn attempt() -> String {
+    let mut bytes = [0; 6];
+    // Without randomness the clock is unique enough: attempts of one partition are rarely two at a time.
+    if getrandom::fill(&mut bytes).is_err() {
+        bytes.copy_from_slice(&wall_ms().to_be_bytes()[2..]);
+    }
+    crate::hex::hex(&bytes)
+}
+
+struct Watched {
+    backend: Weak<dyn Backend>,
+    due: Instant,
+    /// S at the last snapshot.
+    at: i64,
+}
+
+struct Taker {
+    every: Duration,
+    on: bool,
+    ready: Sender<Box<dyn Snapshot>>,
+    uploading: Arc<Mutex<BTreeSet<i32>>>,
+    watched: BTreeMap<i32, Watched>,
+}
+
+impl Taker {
+    fn run(mut self, told: &Receiver<Job>) {
+        loop {
+            match told.recv_timeout(LOOK) {
+                Ok(Job::Watch(partition, backend)) => {
+                    let watched = Watched {
+                        backend,
+                        due: Instant::now() + self.first_wait(partition),
+                        at: -1,
+                    };
+                    self.watched.insert(partition, watched);
+                }
+                Ok(Job::Retired(partition, retired)) => {
+                    let at = self.watched.remove(&partition).map_or(-1, |was| was.at);
+                    self.take(partition, retired.memory.backend().as_ref(), at);
+                    // Here, because it takes long, and the lease goes with it.
+                    let Retired { memory, lease } = *retired;
+                    drop(memory);
+                    drop(lease);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            self.take_due();
+        }
+    }
+
+    /// Partitions that came together take turns.
+    fn first_wait(&self, partition: i32) -> Duration {
+        let part = partition.unsigned_abs().wrapping_mul(0x9e37_79b1) >> 16;
+        self.every * (part % 1_000) / 1_000
+    }
+
+    fn take_due(&mut self) {
+        let now = Instant::now();
+        let due = self
+            .watched
+            .iter()
+            .filter(|(_, watched)| watched.due <= now);
+        let due: Vec<i32> = due.map(|(partition, _)| *partition).collect();
+        for partition in due {
+            let Some(watched) = self.watched.get_mut(&partition) else {
+                continue;
+            };
+            watched.due = now + self.every;
+            let at = watched.at;
+            let Some(backend) = watched.backend.upgrade() else {
+                self.watched.remove(&partition);
+                continue;
+            };
+            let taken = self.take(partition, backend.as_ref(), at);
+            if let (Some(taken), Some(watched)) = (taken, self.watched.get_mut(&partition)) {
+                watched.at = taken;
+            }
+        }
+    }
+
+    /// The boundary of the snapshot, if one was taken: something has changed since `at`, and no earlier one is on its way.
+    fn take(&self, partition: i32, backend: &dyn Backend, at: i64) -> Option<i64> {
+        if !self.on || lock(&self.uploading).contains(&partition) {
+            return None;
+        }
+        let moved = |meta: Option<gavel_state::Meta>| meta.is_some_and(|meta| meta.boundary > at);
+        let snapshot = match backend.meta() {
+            Ok(meta) if !moved(meta.clone()) => return None,
+            Ok(_) => backend.snapshot(),
+            Err(error) => Err(error),
+        };
+        match snapshot {
+            Ok(Some(snapshot)) => {
+                let boundary = snapshot.meta().boundary;
+                lock(&self.uploading).insert(partition);
+                // The uploader outlives this thread.
+                let _gone = self.ready.send(snapshot);
+                Some(boundary)
+            }
+            Ok(None) => None,
+            Err(error) => {
+                // The lane meets the same trouble at its next commit, and acts on it.
+                tracing::warn!(partition, %error, "no checkpoint: the store gave no snapshot");
+                None
+            }
+        }
+    }
+}
+
+struct Uploader {
+    repository: Option<Repository>,
+    retention: Retention,
+    bytes_per_second: u64,
+    deadline: Arc<OnceLock<Instant>>,
+    uploading: Arc<Mutex<BTreeSet<i32>>>,
+    telemetry: Arc<Telemetry>,
+    sweeps: BTreeMap<Identity, (Sweep, Option<Instant>)>,
+}
+
+impl Uploader {
+    fn run(mut self, snapshots: &Receiver<Box<dyn Snapshot>>) {
+        for snapshot in snapshots {
+            let identity = snapshot.meta().identity.clone();
+            self.upload(snapshot.as_ref());
+            drop(snapshot);
+            lock(&self.uploading).remove(&identity.partition);
+            self.sweep(&identity);
+        }
+    }
+
+    fn upload(&self, snapshot: &dyn Snapshot) {
+        let Some(repository) = &self.repository else {
+            return;
+        };
+        let (partition, boundary) = (snapshot.meta().identity.partition, snapshot.meta().boundary);
+        let started = Instant::now();
+        let mut sent = 0;
+        let mut pace = |bytes: u64| {
+            sent += bytes;
+            self.keep_pace(started, sent)
+        };
+        let saved = checkpoint::save(repository, snapshot, &attempt(), &mut pace);
+        let took = started.elapsed();
+        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        match saved {
+            Ok(Saved::Created { files, bytes }) => {
+                self.telemetry
+                    .checkpoint(partition, boundary, took.as_secs_f64(), bytes);
+                tracing::debug!(partition, boundary, files, bytes, ms, "checkpoint saved");
+            }
+            Ok(Saved::Existed) => {
+                self.telemetry
+                    .checkpoint(partition, boundary, took.as_secs_f64(), 0);
+            }
+            Err(error) => {
+                self.telemetry.checkpoint_failed();
+                if matches!(error, SaveError::GivenUp) && self.deadline.get().is_some() {
+                    tracing::info!(
+                        partition,
+                        boundary,
+                        "the last checkpoint was not finished in time; the next owner folds more"
+                    );
+                } else {
+                    tracing::warn!(
+                        partition,
+                        boundary,
+                        ms,
+                        runbook = "docs/runbooks.md#checkpoints-failing",
+                        "no checkpoint: {error}"
+                    );
+                }
+            }
+        }
+    }
+
+    /// Waits until `sent` bytes are allowed; false when there is no time left.
+    fn keep_pace(&self, started: Instant, sent: u64) -> bool {
+        loop {
+            let over = |deadline: &Instant| Instant::now() >= *deadline;
+            if started.elapsed() >= ATTEMPT_MOST || self.deadline.get().is_some_and(over) {
+                return false;
+            }
+            let allowed = started.elapsed().as_secs_f64() * self.bytes_per_second as f64;
+            let ahead = sent as f64 - allowed;
+            // One second's worth may go at once.
+            if ahead <= self.bytes_per_second as f64 || self.deadline.get().is_some() {
+                return true;
+            }
+            std::thread::sleep(NAP);
+        }
+    }
+
+    fn sweep(&mut self, identity: &Identity) {
+        let Some(repository) = &self.repository else {
+            return;
+        };
+        let (sweep, last) = self.sweeps.entry(identity.clone()).or_default();
+        let often = Duration::from_millis(SWEEP_EVERY);
+        if self.deadline.get().is_some() || last.is_some_and(|last| last.elapsed() < often) {
+            return;
+        }
+        *last = Some(Instant::now());
+        match repository.sweep(identity, &self.retention, wall_ms(), sweep) {
+            Ok(swept) if swept == gavel_state::Swept::default() => {}
+            Ok(swept) => tracing::info!(
+                partition = identity.partition,
+                checkpoints = swept.checkpoints,
+                files = swept.files,
+                "old checkpoints removed"
+            ),
+            Err(error) => tracing::warn!(
+                partition = identity.partition,
+                "old checkpoints stay for now: {error}"
+            ),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn wall_ms() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

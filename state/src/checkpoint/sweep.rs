@@ -1,0 +1,107 @@
+//! Removing what no checkpoint needs.
+//!
+//! Invariant: see the head of the module above. The proof that a file may go: for at least `UNNAMED` no manifest has named it. A
+//! writer names files that it uploaded in this attempt, or that a manifest named when the attempt began, and an attempt lasts at
+//! most half as long; so whoever could still name it has done so before the second look, or never will.
+
+use super::manifest::Manifest;
+use super::retention::{Checkpoint, Retention};
+use super::{ATTEMPT_MOST, FetchError, Repository, manifest_path, root};
+use crate::meta::Identity;
+use crate::objects::ObjectError;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Milliseconds between the two looks that must both find a file without a name.
+const UNNAMED: i64 = 2 * ATTEMPT_MOST.as_millis() as i64;
+/// Milliseconds that any file stays.
+const YOUNG: i64 = 24 * 3_600_000;
+
+/// What earlier looks at one partition have seen.
+#[derive(Debug, Default)]
+pub struct Sweep {
+    /// Objects that no manifest named, with the time of the first look that found them so.
+    unnamed: BTreeMap<String, i64>,
+    /// Files named by a manifest: manifests do not change.
+    named: BTreeMap<Checkpoint, Vec<String>>,
+}
+
+/// What a look removed.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Swept {
+    pub checkpoints: usize,
+    pub files: usize,
+}
+
+impl Repository {
+    /// Removes checkpoints that `retention` does not keep, and files that nobody names. `now` is in milliseconds since 1970 and
+    /// need not be exact: a clock that is wrong by less than an hour harms nothing.
+    pub fn sweep(
+        &self,
+        identity: &Identity,
+        retention: &Retention,
+        now: i64,
+        sweep: &mut Sweep,
+    ) -> Result<Swept, ObjectError> {
+        let mut swept = Swept::default();
+        // Files first: one that is uploaded between the two listings is not looked at, and not missed by its manifest.
+        let files = self.objects.list(&format!("{}/files", root(identity)))?;
+        let listed = self.list(identity)?;
+        let kept = retention.kept(&listed);
+        for &checkpoint in listed
+            .iter()
+            .filter(|checkpoint| !kept.contains(checkpoint))
+        {
+            self.objects.delete(&manifest_path(identity, checkpoint))?;
+            swept.checkpoints += 1;
+        }
+        let Some(named) = self.named(identity, &kept, sweep)? else {
+            return Ok(swept);
+        };
+        let root = root(identity);
+        let mut unnamed = BTreeMap::new();
+        for file in files {
+            let object = file.path.strip_prefix(&root).unwrap_or_default();
+            if named.contains(object.trim_start_matches('/')) {
+                continue;
+            }
+            let since = sweep.unnamed.get(&file.path).copied().unwrap_or(now);
+            if now.saturating_sub(since) >= UNNAMED && now.saturating_sub(file.modified) >= YOUNG {
+                self.objects.delete(&file.path)?;
+                swept.files += 1;
+            } else {
+                unnamed.insert(file.path, since);
+            }
+        }
+        sweep.unnamed = unnamed;
+        Ok(swept)
+    }
+
+    /// None: a manifest cannot be read, so nobody knows what it names.
+    fn named(
+        &self,
+        identity: &Identity,
+        kept: &BTreeSet<Checkpoint>,
+        sweep: &mut Sweep,
+    ) -> Result<Option<BTreeSet<String>>, ObjectError> {
+        sweep
+            .named
+            .retain(|checkpoint, _| kept.contains(checkpoint));
+        for &checkpoint in kept {
+            if sweep.named.contains_key(&checkpoint) {
+                continue;
+            }
+            match self.manifest(identity, checkpoint) {
+                Ok(Manifest { files, .. }) => {
+                    let objects = files.into_iter().map(|file| file.object).collect();
+                    sweep.named.insert(checkpoint, objects);
+                }
+                Err(FetchError::Objects(error)) => return Err(error),
+                Err(problem) => {
+                    tracing::warn!(partition = identity.partition, %problem, "no file is removed while a manifest cannot be read");
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(sweep.named.values().flatten().cloned().collect()))
+    }
+}

@@ -1,0 +1,442 @@
+//! Checkpoints: saved from one store, fetched into another, shared, broken, swept.
+
+use crate::support::{batch, contents, digest, identity, meta, open, shared};
+use gavel_state::{
+    About, Attempt, Backend, Checkpoint, FetchError, Incoming, Listed, Manifest, MemoryStore,
+    ObjectError, Objects, Put, Repository, Retention, SaveError, Saved, Store, Sweep,
+};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+const HOUR: i64 = 3_600_000;
+
+/// Objects whose bytes and times a test can change.
+#[derive(Default)]
+struct Shelf {
+    objects: Mutex<BTreeMap<String, (Vec<u8>, i64)>>,
+    now: Mutex<i64>,
+}
+
+impl Objects for Shelf {
+    fn put_if_absent(&self, path: &str, bytes: Vec<u8>) -> Result<Put, ObjectError> {
+        let now = *self.now.lock().expect("no panic");
+        let mut objects = self.objects.lock().expect("no panic");
+        if objects.contains_key(path) {
+            return Ok(Put::Existed);
+        }
+        objects.insert(path.to_owned(), (bytes, now));
+        Ok(Put::Created)
+    }
+
+    fn get(&self, path: &str) -> Result<Vec<u8>, ObjectError> {
+        let objects = self.objects.lock().expect("no panic");
+        let found = objects.get(path).map(|(bytes, _)| bytes.clone());
+        found.ok_or_else(|| ObjectError::Missing { path: path.into() })
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<Listed>, ObjectError> {
+        let objects = self.objects.lock().expect("no panic");
+        let below = objects
+            .iter()
+            .filter(|(path, _)| path.starts_with(&format!("{prefix}/")));
+        Ok(below
+            .map(|(path, (bytes, modified))| Listed {
+                path: path.clone(),
+                size: bytes.len() as u64,
+                modified: *modified,
+            })
+            .collect())
+    }
+
+    fn delete(&self, path: &str) -> Result<(), ObjectError> {
+        self.objects.lock().expect("no panic").remove(path);
+        Ok(())
+    }
+}
+
+impl Shelf {
+    fn paths(&self, part: &str) -> Vec<String> {
+        let objects = self.objects.lock().expect("no panic");
+        objects
+            .keys()
+            .filter(|path| path.contains(part))
+            .cloned()
+            .collect()
+    }
+
+    fn harm(&self, path: &str, harm: impl FnOnce(&mut Vec<u8>)) {
+        let mut objects = self.objects.lock().expect("no panic");
+        harm(&mut objects.get_mut(path).expect("it is there").0);
+    }
+
+    fn bytes(&self, path: &str) -> Vec<u8> {
+        self.get(path).expect("it is there")
+    }
+}
+
+struct Place {
+    shelf: Arc<Shelf>,
+    repository: Repository,
+    attempts: u64,
+}
+
+impl Place {
+    fn new() -> Place {
+        let shelf: Arc<Shelf> = Arc::default();
+        Place {
+            repository: Repository::new(Arc::clone(&shelf) as Arc<dyn Objects>),
+            shelf,
+            attempts: 0,
+        }
+    }
+
+    fn save(&mut self, backend: &dyn Backend, clock: i64) -> Result<Saved, SaveError> {
+        self.save_if(backend, clock, &mut |_| true)
+    }
+
+    fn save_if(
+        &mut self,
+        backend: &dyn Backend,
+        clock: i64,
+        pace: &mut dyn FnMut(u64) -> bool,
+    ) -> Result<Saved, SaveError> {
+        self.attempts += 1;
+        let name = format!("a{}", self.attempts);
+        let snapshot = backend.snapshot()?.expect("something is committed");
+        let about = About {
+            clock,
+            engine: 1,
+            policies: vec![],
+        };
+        let attempt = Attempt {
+            name: &name,
+            about,
+            pace,
+        };
+        self.repository.save(snapshot.as_ref(), attempt)
+    }
+
+    fn newest(&self) -> Checkpoint {
+        let listed = self.repository.list(&identity()).expect("no fault");
+        *listed.first().expect("there is one")
+    }
+
+    fn manifest(&self, checkpoint: Checkpoint) -> Result<Manifest, FetchError> {
+        self.repository.manifest(&identity(), checkpoint)
+    }
+
+    /// Into a directory, as a restore does it.
+    fn install(&self, checkpoint: Checkpoint, dir: &Path) -> Result<Store, FetchError> {
+        let manifest = self.manifest(checkpoint)?;
+        let incoming = Incoming::begin(dir)?;
+        self.repository
+            .fetch(&identity(), &manifest, &mut |file, bytes| {
+                incoming.write(&file.name, &bytes)
+            })?;
+        Ok(incoming.finish(&identity(), manifest.boundary, &shared())?)
+    }
+}
+
+/// A store with `boundary` epochs that changed some users each.
+fn grow(store: &dyn Backend, boundaries: std::ops::RangeInclusive<i64>) {
+    for boundary in boundaries {
+        let keys: Vec<[u8; 8]> = (0..50).map(|n| (boundary * 7 + n).to_be_bytes()).collect();
+        let value = boundary.to_be_bytes().repeat(12);
+        let contexts: Vec<(&[u8], Option<&[u8]>)> = keys
+            .iter()
+            .map(|key| (&key[..], Some(&value[..])))
+            .collect();
+        store.commit(&batch(boundary, &contexts)).expect("commit");
+    }
+}
+
+#[test]
+fn a_store_made_from_a_checkpoint_is_the_store_at_that_boundary() {
+    let (mut place, dir) = (Place::new(), tempfile::tempdir().expect("a directory"));
+    let store = open(&dir.path().join("a")).expect("open");
+    grow(&store, 1..=40);
+    let at_40 = digest(&store);
+    assert!(matches!(
+        place.save(&store, 40),
+        Ok(Saved::Created { files: 2.., .. })
+    ));
+    grow(&store, 41..=60);
+
+    let other = place
+        .install(place.newest(), &dir.path().join("b"))
+        .expect("whole");
+    assert_eq!(other.meta().expect("readable"), Some(meta(40)));
+    assert_eq!(digest(&other), at_40);
+    grow(&other, 41..=60);
+    assert_eq!(
+        digest(&other),
+        digest(&store),
+        "it goes on like the one it was taken from"
+    );
+    let remains = std::fs::read_dir(dir.path()).expect("readable").count();
+    assert_eq!(remains, 2, "nothing is left beside the two stores");
+}
+
+#[test]
+fn the_next_checkpoint_uploads_only_what_is_new() {
+    let (mut place, dir) = (Place::new(), tempfile::tempdir().expect("a directory"));
+    let store = open(&dir.path().join("a")).expect("open");
+    let value = vec![7; 200_000];
+    for n in 1_u8..=20 {
+        // Bytes that do not compress.
+        let value: Vec<u8> = value
+            .iter()
+            .scan(u64::from(n), |seed, _| {
+                *seed = seed
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                Some((*seed >> 33) as u8)
+            })
+            .collect();
+        store
+            .commit(&batch(i64::from(n), &[(&[n], Some(&value))]))
+            .expect("commit");
+    }
+    let Ok(Saved::Created { bytes: all, .. }) = place.save(&store, 20) else {
+        panic!("not saved");
+    };
+    assert!(all > 3_000_000, "{all}");
+    grow(&store, 21..=21);
+    let Ok(Saved::Created { bytes: new, .. }) = place.save(&store, 21) else {
+        panic!("not saved");
+    };
+    assert!(new < 100_000, "{new} of {all}");
+    let restored = place
+        .install(place.newest(), &dir.path().join("b"))
+        .expect("whole");
+    assert_eq!(digest(&restored), digest(&store));
+}
+
+#[test]
+fn two_owners_that_race_for_a_boundary_leave_one_good_checkpoint() {
+    let (mut place, dir) = (Place::new(), tempfile::tempdir().expect("a directory"));
+    let first = open(&dir.path().join("a")).expect("open");
+    let second = open(&dir.path().join("b")).expect("open");
+    for store in [&first, &second] {
+        grow(store, 1..=9);
+    }
+    assert!(matches!(place.save(&first, 9), Ok(Saved::Created { .. })));
+    assert!(matches!(place.save(&second, 9), Ok(Saved::Existed)));
+    assert_eq!(
+        place.repository.list(&identity()).expect("no fault").len(),
+        1
+    );
+    let restored = place
+        .install(place.newest(), &dir.path().join("c"))
+        .expect("whole");
+    assert_eq!(digest(&restored), digest(&first));
+}
+
+#[test]
+fn an_upload_that_is_given_up_leaves_no_checkpoint() {
+    let (mut place, dir) = (Place::new(), tempfile::tempdir().expect("a directory"));
+    let store = open(dir.path()).expect("open");
+    grow(&store, 1..=9);
+    let mut calls = 0;
+    loop {
+        let mut left = calls;
+        let mut pace = |_: u64| {
+            left -= 1;
+            left >= 0
+        };
+        match place.save_if(&store, 9, &mut pace) {
+            Err(SaveError::GivenUp) => {}
+            other => {
+                assert!(matches!(other, Ok(Saved::Created { .. })), "{other:?}");
+                break;
+            }
+        }
+        assert_eq!(place.repository.list(&identity()).expect("no fault"), []);
+        calls += 1;
+    }
+    assert!(calls >= 4, "{calls}");
+}
+
+#[test]
+fn a_flipped_byte_anywhere_in_a_checkpoint_is_found_and_the_store_that_is_there_stays() {
+    let (mut place, dir) = (Place::new(), tempfile::tempdir().expect("a directory"));
+    let store = open(&dir.path().join("a")).expect("open");
+    grow(&store, 1..=40);
+    place.save(&store, 40).expect("saved");
+    let (here, newest) = (dir.path().join("b"), place.newest());
+    grow(&open(&here).expect("open"), 1..=3);
+
+    let mut trials = 0;
+    for path in place.shelf.paths("") {
+        let whole = place.shelf.bytes(&path);
+        let step = (whole.len() / 40).max(1);
+        for at in (0..whole.len()).step_by(step) {
+            place.shelf.harm(&path, |bytes| bytes[at] ^= 1 << (at % 8));
+            let refused = place.install(newest, &here).err();
+            assert!(
+                matches!(refused, Some(FetchError::Broken { boundary: 40, .. })),
+                "{path} byte {at}: {refused:?}"
+            );
+            place.shelf.harm(&path, |bytes| *bytes = whole.clone());
+            trials += 1;
+        }
+        place
+            .shelf
+            .harm(&path, |bytes| bytes.truncate(whole.len() / 2));
+        assert!(place.install(newest, &here).is_err(), "{path} cut");
+        place.shelf.harm(&path, |bytes| *bytes = whole);
+    }
+    assert!(trials > 100, "{trials}");
+    let kept = open(&here).expect("untouched");
+    assert_eq!(kept.meta().expect("readable"), Some(meta(3)));
+    drop(kept);
+    let restored = place.install(newest, &here).expect("whole again");
+    assert_eq!(digest(&restored), digest(&store));
+}
+
+#[test]
+fn a_checkpoint_under_the_name_of_another_is_found() {
+    let (mut place, dir) = (Place::new(), tempfile::tempdir().expect("a directory"));
+    let store = open(&dir.path().join("a")).expect("open");
+    grow(&store, 1..=5);
+    place.save(&store, 5).expect("saved");
+    let old = place.shelf.bytes(&place.shelf.paths("manifests")[0]);
+    grow(&store, 6..=9);
+    place.save(&store, 9).expect("saved");
+    let newest = place.shelf.paths("manifests").pop().expect("two");
+    place.shelf.harm(&newest, |bytes| *bytes = old);
+    assert!(matches!(
+        place.install(place.newest(), &dir.path().join("b")),
+        Err(FetchError::Broken { boundary: 9, .. })
+    ));
+}
+
+#[test]
+fn a_broken_checkpoint_is_set_aside_and_the_one_before_is_whole() {
+    let (mut place, dir) = (Place::new(), tempfile::tempdir().expect("a directory"));
+    let store = open(&dir.path().join("a")).expect("open");
+    grow(&store, 1..=5);
+    place.save(&store, 5).expect("saved");
+    let at_5 = digest(&store);
+    grow(&store, 6..=9);
+    place.save(&store, 9).expect("saved");
+    let newest = place.newest();
+    // One that the checkpoint before does not share.
+    let path = place.shelf.paths(".a2").pop().expect("it is there");
+    place.shelf.harm(&path, |bytes| bytes.clear());
+
+    assert!(place.install(newest, &dir.path().join("b")).is_err());
+    place
+        .repository
+        .quarantine(&identity(), newest, "q")
+        .expect("no fault");
+    assert_eq!(place.shelf.paths("quarantine").len(), 1);
+    let restored = place
+        .install(place.newest(), &dir.path().join("b"))
+        .expect("whole");
+    assert_eq!(digest(&restored), at_5);
+}
+
+#[test]
+fn what_rots_in_the_object_store_is_uploaded_anew_while_its_owner_has_it() {
+    let (mut place, dir) = (Place::new(), tempfile::tempdir().expect("a directory"));
+    let store = open(&dir.path().join("a")).expect("open");
+    grow(&store, 1..=9);
+    place.save(&store, 9).expect("saved");
+    let newest = place.newest();
+    for file in place.manifest(newest).expect("readable").files {
+        let path = place.shelf.paths(&file.object).pop().expect("it is there");
+        if file.name.ends_with(".sst") {
+            place.shelf.harm(&path, |bytes| bytes[0] ^= 1);
+        }
+    }
+    // One file is looked at each time: after as many checkpoints as there are files, each has had its turn.
+    for boundary in 10..=30 {
+        grow(&store, boundary..=boundary);
+        place.save(&store, boundary).expect("saved");
+    }
+    let restored = place
+        .install(place.newest(), &dir.path().join("b"))
+        .expect("whole");
+    assert_eq!(digest(&restored), digest(&store));
+}
+
+const RETENTION: Retention = Retention {
+    newest: 3,
+    anchor_every: 10 * HOUR,
+    anchor_keep: 100 * HOUR,
+};
+
+#[test]
+fn files_go_a_day_after_nobody_names_them_and_what_stays_is_whole() {
+    let (mut place, dir) = (Place::new(), tempfile::tempdir().expect("a directory"));
+    let store = open(&dir.path().join("a")).expect("open");
+    let mut sweep = Sweep::default();
+    let (mut most, mut swept_files) = (0, 0);
+    for hour in 1..=60 {
+        *place.shelf.now.lock().expect("no panic") = hour * HOUR;
+        grow(&store, hour..=hour);
+        place.save(&store, hour * HOUR).expect("saved");
+        let swept = place
+            .repository
+            .sweep(&identity(), &RETENTION, hour * HOUR, &mut sweep)
+            .expect("no fault");
+        swept_files += swept.files;
+        let listed = place.repository.list(&identity()).expect("no fault");
+        most = most.max(listed.len());
+        if hour % 20 == 0 {
+            for checkpoint in listed {
+                let to = dir.path().join("b");
+                let restored = place.install(checkpoint, &to).expect("whole");
+                let at = restored.meta().expect("readable").map(|meta| meta.boundary);
+                assert_eq!(at, Some(checkpoint.boundary));
+            }
+        }
+    }
+    // Three, and an anchor for each ten hours.
+    assert!((8..=10).contains(&most), "{most}");
+    assert!(swept_files > 50, "{swept_files}");
+}
+
+#[test]
+fn no_file_goes_while_a_manifest_cannot_be_read() {
+    let (mut place, dir) = (Place::new(), tempfile::tempdir().expect("a directory"));
+    let store = open(dir.path()).expect("open");
+    for hour in 1..=5 {
+        grow(&store, hour..=hour);
+        place.save(&store, hour).expect("saved");
+    }
+    let broken = place.shelf.paths("manifests").pop().expect("five");
+    place.shelf.harm(&broken, |bytes| bytes[0] ^= 1);
+    let mut sweep = Sweep::default();
+    for days in 0..10 {
+        let now = days * 24 * HOUR;
+        let swept = place
+            .repository
+            .sweep(&identity(), &RETENTION, now, &mut sweep)
+            .expect("no fault");
+        assert_eq!(swept.files, 0);
+    }
+}
+
+#[test]
+fn both_backends_come_back_from_their_files() {
+    let (mut place, memory) = (Place::new(), MemoryStore::default());
+    grow(&memory, 1..=20);
+    place.save(&memory, 20).expect("saved");
+    let manifest = place.manifest(place.newest()).expect("readable");
+    let mut files = BTreeMap::new();
+    let fetched = place
+        .repository
+        .fetch(&identity(), &manifest, &mut |file, bytes| {
+            files.insert(file.name.clone(), bytes);
+            Ok(())
+        });
+    fetched.expect("whole");
+    let restored = MemoryStore::from_files(&files).expect("whole");
+    assert_eq!(
+        contents(&restored).expect("readable"),
+        contents(&memory).expect("readable")
+    );
+}
