@@ -136,11 +136,14 @@ pub struct Judged {
     pub delay: i64,
 }
 
+/// Time and bytes of the first verdict of each partition and offset.
+type FirstVerdicts = BTreeMap<(i32, i64), (i64, Vec<u8>)>;
+
 /// Every message of the log with its verdict, by partition, in log order. Fails if one has none, or two that differ.
 #[track_caller]
 pub fn judged(kafka: &Kafka) -> BTreeMap<i32, Vec<Judged>> {
     let topics = kafka.config().topics;
-    let mut first: BTreeMap<(i32, i64), (i64, Vec<u8>)> = BTreeMap::new();
+    let mut first = FirstVerdicts::new();
     each(kafka, &topics.verdicts, &mut |partition, _, at, value| {
         let identity = peek_verdict_identity(value).expect("the topic holds verdicts only");
         assert_eq!(identity.source_partition, partition);
