@@ -136,15 +136,12 @@ pub struct Judged {
     pub delay: i64,
 }
 
-/// Time and bytes of the first verdict of each partition and offset.
-type FirstVerdicts = BTreeMap<(i32, i64), (i64, Vec<u8>)>;
-
 /// Every message of the log with its verdict, by partition, in log order. Fails if one has none, or two that differ.
 #[track_caller]
 pub fn judged(kafka: &Kafka) -> BTreeMap<i32, Vec<Judged>> {
     let topics = kafka.config().topics;
-    let mut first = FirstVerdicts::new();
-    each(kafka, &topics.verdicts, &mut |partition, _, at, value| {
+    let mut first: BTreeMap<(i32, i64), (i64, Vec<u8>)> = BTreeMap::new();
+    each(kafka, &topics.verdicts, |partition, _, at, value| {
         let identity = peek_verdict_identity(value).expect("the topic holds verdicts only");
         assert_eq!(identity.source_partition, partition);
         let key = (partition, identity.source_offset);
@@ -156,25 +153,21 @@ pub fn judged(kafka: &Kafka) -> BTreeMap<i32, Vec<Judged>> {
         );
     });
     let mut judged: BTreeMap<i32, Vec<Judged>> = BTreeMap::new();
-    each(
-        kafka,
-        &topics.messages,
-        &mut |partition, offset, sent, _| {
-            let (at, _) = first
-                .get(&(partition, offset))
-                .unwrap_or_else(|| panic!("partition {partition} offset {offset} has no verdict"));
-            let delay = at - sent;
-            judged
-                .entry(partition)
-                .or_default()
-                .push(Judged { sent, delay });
-        },
-    );
+    each(kafka, &topics.messages, |partition, offset, sent, _| {
+        let (at, _) = first
+            .get(&(partition, offset))
+            .unwrap_or_else(|| panic!("partition {partition} offset {offset} has no verdict"));
+        let delay = at - sent;
+        judged
+            .entry(partition)
+            .or_default()
+            .push(Judged { sent, delay });
+    });
     judged
 }
 
-/// Partition, offset, time and value of every record.
-fn each(kafka: &Kafka, topic: &str, visit: &mut dyn FnMut(i32, i64, i64, &[u8])) {
+/// Hands every record's partition, offset, time and value to `visit`.
+fn each(kafka: &Kafka, topic: &str, mut visit: impl FnMut(i32, i64, i64, &[u8])) {
     let config = kafka.config();
     let cluster = Cluster::new(&config).expect("the broker answers");
     let partitions = cluster
