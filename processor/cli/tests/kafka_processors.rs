@@ -4,15 +4,12 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use common::{Kafka, Running};
+use common::Kafka;
+use common::load::{Load, assignments, now_ms};
 use gavel_runtime::kafka::{Bounds, Cluster, TopicReader};
-use gavel_schemas::{ChatMessage, encode_message};
 use rdkafka::message::Message;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 const PARTITIONS: i32 = 8;
 /// Messages a second: one per partition every ten milliseconds.
@@ -24,99 +21,6 @@ const POLICY: &str = "[policy]\nid = \"processors\"\ntopics = [\"rude\", \"spam\
                       [[context]]\nid = \"flood\"\ntype = \"event_count\"\ngroup_by = [\"user\"]\ntimespan = \"10s\"\ncondition = { gte = 30 }\n\
                       then = { topic = \"spam\", risk = 4, action = \"mute\", for = \"3s\" }\n\
                       [strikes]\nper_risk = { \"3\" = 0.5, \"4\" = 1.0 }\nhalf_life = \"30s\"\nat = [ { gte = 3.0, action = \"mute\", for = \"2s\" } ]\n";
-
-/// Sends evenly to all partitions until told to stop.
-struct Load {
-    stop: Arc<AtomicBool>,
-    sent: Arc<AtomicUsize>,
-    thread: std::thread::JoinHandle<()>,
-}
-
-impl Load {
-    fn start(kafka: &Kafka) -> Load {
-        let (stop, sent) = (
-            Arc::new(AtomicBool::new(false)),
-            Arc::new(AtomicUsize::new(0)),
-        );
-        let (servers, topic) = (
-            kafka.variables["GAVEL_KAFKA_BOOTSTRAP_SERVERS"].clone(),
-            kafka.variables["GAVEL_TOPICS_MESSAGES"].clone(),
-        );
-        let (stopped, count) = (Arc::clone(&stop), Arc::clone(&sent));
-        let thread = std::thread::spawn(move || {
-            let producer: BaseProducer = rdkafka::ClientConfig::new()
-                .set("bootstrap.servers", servers)
-                .set("enable.idempotence", "true")
-                .set("linger.ms", "1")
-                .create()
-                .expect("a client");
-            let started = Instant::now();
-            let mut number = 0u32;
-            while !stopped.load(Ordering::Acquire) {
-                let due = started + Duration::from_secs(1) * number / RATE;
-                producer.poll(due.saturating_duration_since(Instant::now()));
-                let user = format!("u{}", number % 97);
-                let text = if number.is_multiple_of(5) {
-                    "drat that"
-                } else {
-                    "hello there"
-                };
-                let message = ChatMessage {
-                    community: "c".into(),
-                    channel: "lobby".into(),
-                    user: user.as_str().into(),
-                    text: text.into(),
-                    kind: "message".into(),
-                    ..ChatMessage::default()
-                };
-                let mut value = Vec::new();
-                encode_message(&message, &mut value);
-                // By turns, so that a silence of a partition is a silence of its processor.
-                let partition = i32::try_from(number).unwrap_or(0) % PARTITIONS;
-                let key = format!("c/{user}");
-                producer
-                    .send(
-                        BaseRecord::to(&topic)
-                            .partition(partition)
-                            .key(&key)
-                            .payload(&value),
-                    )
-                    .expect("the queue has room");
-                number += 1;
-                count.store(number as usize, Ordering::Release);
-            }
-            while producer.in_flight_count() > 0 {
-                producer.poll(Duration::from_millis(10));
-            }
-        });
-        Load { stop, sent, thread }
-    }
-
-    fn stop(self) -> usize {
-        self.stop.store(true, Ordering::Release);
-        self.thread.join().expect("the load was sent");
-        self.sent.load(Ordering::Acquire)
-    }
-}
-
-/// The partitions that a processor's log says it was assigned.
-fn assigned(processor: &Running) -> BTreeSet<i32> {
-    let lines = processor.log();
-    let lines = lines
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let assigned = lines.filter(|line| line["message"] == "assigned");
-    let lists: Vec<String> = assigned
-        .map(|line| line["partitions"].as_str().unwrap_or_default().to_owned())
-        .collect();
-    lists
-        .iter()
-        .flat_map(|list| {
-            list.split(|c: char| !c.is_ascii_digit())
-                .filter_map(|number| number.parse().ok())
-        })
-        .collect()
-}
 
 /// Broker times of the verdicts, by partition, in log order.
 fn times(kafka: &Kafka) -> BTreeMap<i32, Vec<i64>> {
@@ -157,13 +61,6 @@ fn longest_gap(times: &[i64], from: i64, to: i64) -> Duration {
     Duration::from_millis(gap.unsigned_abs())
 }
 
-fn now_ms() -> i64 {
-    let since = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .expect("it is after 1970");
-    i64::try_from(since.as_millis()).expect("milliseconds fit")
-}
-
 #[test]
 fn a_processor_joins_and_leaves_under_load_and_nothing_is_lost_or_different() {
     let kafka = Kafka::for_test("processors").with("GAVEL_KAFKA_GROUP");
@@ -179,14 +76,17 @@ fn a_processor_joins_and_leaves_under_load_and_nothing_is_lost_or_different() {
 
     let mut first = kafka.start_processor(2);
     first.wait_ready();
-    let load = Load::start(&kafka);
+    let load = Load::start(&kafka, PARTITIONS, RATE);
     std::thread::sleep(Duration::from_secs(5));
     let quiet_until = now_ms();
 
     let mut second = kafka.start_processor(2);
     second.wait_ready();
     std::thread::sleep(Duration::from_secs(4));
-    let moved = assigned(&second);
+    let moved: BTreeSet<i32> = assignments(&second)
+        .into_iter()
+        .map(|(_, partition)| partition)
+        .collect();
     assert!(
         !moved.is_empty() && moved.len() < PARTITIONS as usize,
         "the second processor got {moved:?}; log:\n{}",

@@ -278,7 +278,7 @@ fn a_shadow_outlives_a_kill_in_the_middle() {
         .expect(0);
     chat.chatter(0..100);
     chat.wait_for_shadows(40);
-    chat.kafka.kill_and_restart(&mut running, 1);
+    running.kill_and_restart();
     chat.chatter(100..200);
     chat.kafka.wait_for_verdicts(4 + 200);
     let is_late = |read: &Read| {

@@ -121,7 +121,8 @@ section! {
         /// `no-policy`, and that verdict stands.
         allow_no_policy: bool = false,
         /// Static membership: a name that is unique in the group and stays the same over restarts. Default none. With
-        /// it a quick restart moves no partition; without a restart its partitions wait for a whole session.
+        /// it a restart within the session moves no partition. A stop for good needs a file `leave` in the data directory
+        /// (docs/operations.md); without it the partitions wait for a whole session.
         instance_id: Option<String> = None::<String>,
     }
 }

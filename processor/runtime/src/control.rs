@@ -13,7 +13,7 @@ use rdkafka::Message;
 use std::time::Duration;
 
 use crate::config::Config;
-use crate::kafka::{BrokerError, LogReader, PATIENCE};
+use crate::kafka::{BrokerError, Cluster, LogReader};
 
 /// The only partition of the control topic.
 const PARTITION: i32 = 0;
@@ -57,6 +57,8 @@ impl ControlError {
 /// Reads the control log, and on as it grows.
 pub struct ControlReader {
     reader: LogReader,
+    /// Asks where the log ends, if not the reader: whoever follows has a fetch at the broker, and a question would wait behind it.
+    asks: Option<Cluster>,
     log: ControlLog,
     topic: String,
     started: bool,
@@ -65,21 +67,23 @@ pub struct ControlReader {
 impl ControlReader {
     /// Makes the client; nothing is sent yet.
     pub fn open(config: &Config) -> Result<ControlReader, ControlError> {
-        ControlReader::with_patience(config, PATIENCE)
-    }
-
-    /// As `open`, with another time after which a silent broker is an error.
-    pub fn with_patience(
-        config: &Config,
-        patience: Duration,
-    ) -> Result<ControlReader, ControlError> {
         let topic = config.topics.control.clone();
-        let reader = LogReader::open(config, &topic, PARTITION)?.with_patience(patience);
         Ok(ControlReader {
-            reader,
+            reader: LogReader::open(config, &topic, PARTITION)?,
+            asks: None,
             log: ControlLog::new(),
             topic,
             started: false,
+        })
+    }
+
+    /// As `open`, for who reads on and on; with another time after which a silent broker is an error.
+    pub fn following(config: &Config, patience: Duration) -> Result<ControlReader, ControlError> {
+        let opened = ControlReader::open(config)?;
+        Ok(ControlReader {
+            reader: opened.reader.with_patience(patience),
+            asks: Some(Cluster::with_patience(config, patience)?),
+            ..opened
         })
     }
 
@@ -90,7 +94,10 @@ impl ControlReader {
 
     /// Asks where the log ends now and reads to there.
     pub fn catch_up(&mut self) -> Result<&ControlLog, ControlError> {
-        let bounds = self.reader.bounds()?;
+        let bounds = match &self.asks {
+            Some(cluster) => cluster.bounds(&self.topic, PARTITION)?,
+            None => self.reader.bounds()?,
+        };
         if bounds.start > 0 && !self.started {
             return Err(ControlError::Truncated {
                 topic: self.topic.clone(),

@@ -10,8 +10,8 @@ use crate::kafka::{
 };
 use crate::lane::Settings;
 use crate::shell::{
-    self, Checkpointer, Checkpoints, LaneHandle, LaneParts, Mail, OutputTopics, Restorers,
-    WorldParts,
+    self, Checkpointer, Checkpoints, Farewell, LaneHandle, LaneParts, Mail, OutputTopics,
+    Restorers, WorldParts,
 };
 use crate::telemetry::Telemetry;
 use gavel_judge::ControlLog;
@@ -20,6 +20,7 @@ use gavel_state::{
     Shared, Writer,
 };
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -90,6 +91,7 @@ pub struct Processor {
     checkpointer: Checkpointer,
     checkpoints: Checkpoints,
     server: Option<Server>,
+    config: Config,
     ended: mpsc::Receiver<usize>,
 }
 
@@ -111,6 +113,7 @@ impl Processor {
             what: format!("create {}", data_dir.display()),
             source,
         })?;
+        forget_marker(data_dir)?;
         let telemetry = Arc::new(Telemetry::new()?);
         let server = if http {
             Some(serve(config, &telemetry)?)
@@ -183,6 +186,7 @@ impl Processor {
             checkpointer,
             checkpoints,
             server,
+            config: config.clone(),
             ended,
         })
     }
@@ -192,11 +196,13 @@ impl Processor {
         self.ended.recv_timeout(wait).ok()
     }
 
-    /// Drains, stores, commits, leaves the group.
+    /// Drains, stores, commits, and leaves the group; a static member only if the marker says that it leaves for good.
     pub fn stop(self) -> Result<(), RunError> {
+        let for_good = shell::marker(&self.config.run.data_dir).exists();
+        let farewell = Farewell::of(&self.config, for_good);
         for lane in &self.lanes {
             // A lane that ended by itself needs no telling.
-            let _gone = lane.mail.send(Mail::Stop);
+            let _gone = lane.mail.send(Mail::Stop(farewell.clone()));
         }
         self.restorers.stop();
         let mut failed = Ok(());
@@ -224,6 +230,18 @@ impl Processor {
         }
         tracing::info!("stopped");
         failed
+    }
+}
+
+/// A processor that starts has come back: what was said before its last end is over.
+fn forget_marker(data_dir: &Path) -> Result<(), RunError> {
+    let marker = shell::marker(data_dir);
+    match std::fs::remove_file(&marker) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(RunError::Io {
+            what: format!("remove {}", marker.display()),
+            source,
+        }),
+        _ => Ok(()),
     }
 }
 

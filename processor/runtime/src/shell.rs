@@ -1,7 +1,9 @@
 //! rdkafka, RocksDB and threads around the machine of `crate::lane` and the procedure of `crate::restore`.
 
 mod checkpointer;
+mod clients;
 mod context;
+mod farewell;
 mod murmur2;
 mod outbox;
 mod restorer;
@@ -11,6 +13,7 @@ mod thread;
 mod world;
 
 pub use checkpointer::{Checkpointer, Checkpoints};
+pub use farewell::{Farewell, marker};
 pub use murmur2::partition_of;
 pub use outbox::{OutputTopics, dead_letter_value, headers_of};
 pub use restorer::Restorers;

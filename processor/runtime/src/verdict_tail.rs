@@ -3,18 +3,24 @@
 //! Invariant: a scan that sees too little gives a V that is too low, which costs copies of verdicts and nothing else; it must
 //! never give one that is too high, so verdicts of other logs and partitions do not count.
 
-use crate::kafka::{BrokerError, LogReader};
+use crate::kafka::{Bounds, BrokerError, LogReader};
 use crate::restore::VerdictTail;
 use gavel_schemas::peek_verdict_identity;
 
-/// Reads the last `depth` records of a verdict partition.
+/// Whose verdicts count.
+#[derive(Debug, Clone, Copy)]
+pub struct VerdictsOf<'a> {
+    pub log_id: &'a str,
+    pub partition: i32,
+}
+
+/// Reads the last `depth` records of a verdict partition with these bounds.
 pub fn scan(
     reader: &mut LogReader,
-    log_id: &str,
-    partition: i32,
+    bounds: Bounds,
+    of: VerdictsOf<'_>,
     depth: u64,
 ) -> Result<VerdictTail, BrokerError> {
-    let bounds = reader.bounds()?;
     let depth = i64::try_from(depth).unwrap_or(i64::MAX);
     let mut tail = VerdictTail {
         newest: None,
@@ -24,8 +30,8 @@ pub fn scan(
     while let Some(message) = reader.read_to(bounds.end)? {
         let identity = rdkafka::Message::payload(&message).map(peek_verdict_identity);
         if let Some(Ok(identity)) = identity
-            && identity.log_id == log_id
-            && identity.source_partition == partition
+            && identity.log_id == of.log_id
+            && identity.source_partition == of.partition
         {
             tail.newest = tail.newest.max(Some(identity.source_offset));
         }

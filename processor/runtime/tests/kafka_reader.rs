@@ -223,3 +223,24 @@ fn silence_is_an_error_that_says_where_and_why() {
         "{said}"
     );
 }
+
+#[tokio::test]
+async fn a_reader_that_rested_reads_another_partition_from_where_it_is_told() {
+    let (config, topic) = topic("turning", 2).await;
+    let sender = Sender::new(&config).expect("a client");
+    for (partition, value) in [(0, "a"), (0, "b"), (1, "c"), (1, "d"), (0, "e")] {
+        send(&sender, &topic, partition, value);
+    }
+    let mut reader = LogReader::open(&config, &topic, 0).expect("a reader");
+    reader.connect(2).expect("the brokers answer");
+    reader.start(0);
+    assert_eq!(read(&mut reader, 2), ["a", "b"]);
+    reader.rest().expect("nothing is sent for it");
+    reader.turn_to(1);
+    reader.start(1);
+    assert_eq!(read(&mut reader, 2), ["d"]);
+    // In the middle of a log, without a rest: what was fetched ahead is not handed out.
+    reader.turn_to(0);
+    reader.start(1);
+    assert_eq!(read(&mut reader, 3), ["b", "e"]);
+}

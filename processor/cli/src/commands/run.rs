@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Judge chat: read messages, write verdicts, keep state; until SIGTERM or Ctrl-C
 ///
 /// Several processors on one group share the partitions. On SIGTERM it finishes what is in flight, stores and leaves the group,
-/// within two seconds. A kill loses nothing: the next start folds what is missing again.
+/// within two seconds; with `run.instance_id` it stays in the group unless there is a file `leave` in its data directory. A kill loses nothing: the next start folds what is missing again.
 #[derive(Args)]
 pub struct Run {
     /// Threads that each own a consumer, a producer and some partitions [default: 1]

@@ -3,6 +3,8 @@
 // Each test binary uses its own part of this.
 #![allow(dead_code)]
 
+pub mod load;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
@@ -123,6 +125,12 @@ impl Kafka {
         self
     }
 
+    /// Gives a setting a value.
+    pub fn set(mut self, variable: &str, value: &str) -> Kafka {
+        self.variables.insert(variable.to_owned(), value.to_owned());
+        self
+    }
+
     /// Runs the binary against these topics.
     pub fn run(&self, arguments: &[&str]) -> Ran {
         self.run_with(arguments, b"")
@@ -147,49 +155,31 @@ impl Kafka {
 pub struct Running {
     child: std::process::Child,
     data_dir: tempfile::TempDir,
+    lanes: usize,
+    variables: BTreeMap<String, String>,
 }
 
 impl Kafka {
     /// Starts `gavel run` on a data directory of its own.
     pub fn start_processor(&self, lanes: usize) -> Running {
+        self.start_processor_with(lanes, &[])
+    }
+
+    /// As `start_processor`, with settings of its own.
+    pub fn start_processor_with(&self, lanes: usize, own: &[(&str, &str)]) -> Running {
         let data_dir = tempfile::tempdir().expect("a temporary directory");
-        let child = self.spawn_processor(lanes, data_dir.path());
-        Running { child, data_dir }
-    }
-
-    /// Ends a processor as a power cut does and starts it again on its data directory.
-    pub fn kill_and_restart(&self, running: &mut Running, lanes: usize) {
-        running.child.kill().expect("it was running");
-        running.child.wait().expect("it ends");
-        running.child = self.spawn_processor(lanes, running.data_dir.path());
-    }
-
-    fn spawn_processor(&self, lanes: usize, data_dir: &Path) -> std::process::Child {
-        let lanes = lanes.to_string();
-        let arguments = [
-            "run",
-            "--lanes",
-            &lanes,
-            "--listen",
-            "127.0.0.1:0",
-            "--data-dir",
-            text(data_dir),
-            "--log-format",
-            "json",
-        ];
-        let log = std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(data_dir.join("log"))
-            .expect("the log is created");
-        Command::new(env!("CARGO_BIN_EXE_gavel"))
-            .args(arguments)
-            .envs(&self.variables)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .expect("the binary starts")
+        let mut variables = self.variables.clone();
+        variables.extend(
+            own.iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        );
+        let child = spawn_processor(&variables, lanes, data_dir.path());
+        Running {
+            child,
+            data_dir,
+            lanes,
+            variables,
+        }
     }
 
     /// All verdicts, without repeats.
@@ -221,10 +211,56 @@ impl Kafka {
     }
 }
 
+fn spawn_processor(
+    variables: &BTreeMap<String, String>,
+    lanes: usize,
+    data_dir: &Path,
+) -> std::process::Child {
+    let lanes = lanes.to_string();
+    let arguments = [
+        "run",
+        "--lanes",
+        &lanes,
+        "--listen",
+        "127.0.0.1:0",
+        "--data-dir",
+        text(data_dir),
+        "--log-format",
+        "json",
+    ];
+    let log = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(data_dir.join("log"))
+        .expect("the log is created");
+    Command::new(env!("CARGO_BIN_EXE_gavel"))
+        .args(arguments)
+        .envs(variables)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .expect("the binary starts")
+}
+
 /// How long nothing may happen before a test gives up.
 const SILENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
 impl Running {
+    /// Ends the process as a power cut does and starts it again on its data directory.
+    pub fn kill_and_restart(&mut self) {
+        self.child.kill().expect("it was running");
+        self.child.wait().expect("it ends");
+        self.start_again();
+    }
+
+    /// Starts the process again, which has ended, on its data directory.
+    pub fn start_again(&mut self) {
+        // The address in it is that of the process before.
+        let _none = std::fs::remove_file(self.data_dir.path().join("http.addr"));
+        self.child = spawn_processor(&self.variables, self.lanes, self.data_dir.path());
+    }
+
     pub fn data_dir(&self) -> &Path {
         self.data_dir.path()
     }
@@ -292,6 +328,11 @@ impl Running {
     /// Asks it to stop and waits: exit code and how long it took.
     pub fn stop(&mut self) -> (i32, std::time::Duration) {
         self.signal("TERM");
+        self.wait()
+    }
+
+    /// Waits for its end: exit code and how long it took from now.
+    pub fn wait(&mut self) -> (i32, std::time::Duration) {
         let since = std::time::Instant::now();
         let status = self.child.wait().expect("it ends");
         (status.code().unwrap_or(-1), since.elapsed())

@@ -45,7 +45,7 @@ struct Question {
 impl ControlFollower {
     /// Starts the thread. The first snapshot is empty (`read_to() == 0`).
     pub fn start(config: &Config) -> Result<ControlFollower, ControlError> {
-        let reader = ControlReader::with_patience(config, BROKER_PATIENCE)?;
+        let reader = ControlReader::following(config, BROKER_PATIENCE)?;
         let snapshot = Snapshot::default();
         let (questions, asked) = mpsc::channel();
         let stop = Arc::new(AtomicBool::new(false));

@@ -77,6 +77,12 @@ impl Assigned {
         })
     }
 
+    pub fn connect(&self, partitions: i32) -> Result<(), BrokerError> {
+        cluster::connect(&self.consumer, &self.topic, partitions, self.patience).map_err(|error| {
+            self.failed(format!("connect to the leaders of `{}`", self.topic), error)
+        })
+    }
+
     pub fn poll(&self, wait: Duration) -> Result<Polled<'_>, BrokerError> {
         match self.consumer.poll(wait) {
             None => Ok(Polled::Nothing),

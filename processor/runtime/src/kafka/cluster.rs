@@ -57,6 +57,19 @@ impl Cluster {
         })
     }
 
+    /// With another patience from now on.
+    #[must_use]
+    pub fn patient(mut self, patience: Duration) -> Cluster {
+        self.patience = patience;
+        self
+    }
+
+    /// Connects to every broker that leads one of the topic's partitions, so that a later question need not wait for it.
+    pub fn connect(&self, topic: &str, partitions: i32) -> Result<(), BrokerError> {
+        connect(&self.client, topic, partitions, self.patience)
+            .map_err(|error| self.failed(format!("connect to the leaders of `{topic}`"), error))
+    }
+
     /// The topic's layout, or `None` when it does not exist.
     pub fn topic(&self, name: &str) -> Result<Option<TopicLayout>, BrokerError> {
         let doing = || format!("describe topic `{name}`");
@@ -168,6 +181,20 @@ pub(super) fn metadata_of(
             };
             (layout, topic.error().map(RDKafkaErrorCode::from))
         }))
+}
+
+/// Asks every leader for something, all at once; what they answer is of no interest.
+pub(super) fn connect(
+    client: &BaseConsumer<BrokerLog>,
+    topic: &str,
+    partitions: i32,
+    patience: Duration,
+) -> KafkaResult<()> {
+    let mut list = TopicPartitionList::new();
+    for partition in 0..partitions {
+        list.add_partition_offset(topic, partition, Offset::Offset(0))?;
+    }
+    client.offsets_for_times(list, patience).map(drop)
 }
 
 pub(super) fn bounds(

@@ -53,6 +53,23 @@ impl LogReader {
         self
     }
 
+    /// Reads another partition of the same topic from now on; `start` says from where.
+    pub fn turn_to(&mut self, partition: i32) {
+        self.partition = partition;
+        self.astray = true;
+    }
+
+    /// Reads nothing ahead until the next `start`.
+    pub fn rest(&mut self) -> Result<(), BrokerError> {
+        self.astray = true;
+        self.assigned.assign(&[])
+    }
+
+    /// Connects to every broker that leads a partition of the topic, so that a later question or read need not wait for it.
+    pub fn connect(&self, partitions: i32) -> Result<(), BrokerError> {
+        self.assigned.connect(partitions)
+    }
+
     /// The partition's bounds, asked now.
     pub fn bounds(&self) -> Result<Bounds, BrokerError> {
         self.assigned.bounds(self.partition)

@@ -126,7 +126,7 @@ impl Live {
         now: u64,
     ) -> gavel_judge::Record<'a> {
         use super::SeededBug;
-        let mut record = record.clone();
+        let mut record = *record;
         match bug {
             Some(SeededBug::HashMapOrder) => self.fold.hash_map_order = true,
             Some(SeededBug::WallClock) => {

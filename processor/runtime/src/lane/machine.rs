@@ -155,6 +155,11 @@ impl Lane {
         self.partitions.is_empty()
     }
 
+    /// Whether the group waits for partitions to be given back.
+    pub fn owes_answer(&self) -> bool {
+        !self.revokes.is_empty()
+    }
+
     // ---- records and their acknowledgements --------------------------------------------------------------------
 
     /// Folds one record and sends its outputs.

@@ -8,7 +8,7 @@ use gavel_schemas::{HistoryAccepted, Order};
 use super::{Author, OrderError, Orders, nonce, now_ms};
 use crate::hex::hex;
 use crate::kafka::{Bounds, Cluster, LogReader, PATIENCE};
-use crate::verdict_tail;
+use crate::verdict_tail::{self, VerdictsOf};
 
 /// Verdicts at the end of the topic that are looked at for the newest.
 const TAIL: u64 = 2_000;
@@ -54,7 +54,12 @@ impl Orders<'_> {
             Cluster::new(self.config)?.bounds(&topics.messages, partition)?;
         let mut verdicts =
             LogReader::open(self.config, &topics.verdicts, partition)?.with_patience(PATIENCE);
-        let judged = verdict_tail::scan(&mut verdicts, &opened.log_id, partition, TAIL)?.newest;
+        let of = VerdictsOf {
+            log_id: &opened.log_id,
+            partition,
+        };
+        let bounds = verdicts.bounds()?;
+        let judged = verdict_tail::scan(&mut verdicts, bounds, of, TAIL)?.newest;
         let begin = from.unwrap_or_else(|| judged.map_or(start, |at| at + 1).clamp(start, end));
         if !(start..=end).contains(&begin) {
             return Err(OrderError::NotInLog {

@@ -27,13 +27,22 @@ pub enum Rebalance {
 }
 
 /// Records rebalances of one lane's consumer, in order.
-#[derive(Default)]
 pub struct LaneContext {
+    /// The topic whose partitions are judged; others are taken and given back without a word.
+    topic: String,
     rebalances: Mutex<Vec<Rebalance>>,
     closing: AtomicBool,
 }
 
 impl LaneContext {
+    pub fn new(topic: &str) -> LaneContext {
+        LaneContext {
+            topic: topic.to_owned(),
+            rebalances: Mutex::default(),
+            closing: AtomicBool::default(),
+        }
+    }
+
     /// What happened since the last call.
     pub fn take(&self) -> Vec<Rebalance> {
         std::mem::take(
@@ -90,6 +99,7 @@ impl ConsumerContext for LaneContext {
         let partitions: Vec<i32> = list
             .elements()
             .iter()
+            .filter(|element| element.topic() == self.topic)
             .map(|element| element.partition())
             .collect();
         if decision == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {

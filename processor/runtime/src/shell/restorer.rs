@@ -4,6 +4,7 @@
 //! any more is dropped together with the store it holds. What may heal by itself is tried again with growing pauses; only
 //! what needs an operator halts.
 
+use super::clients::Clients;
 use super::thread::Mail;
 use super::world::{KafkaWorld, WorldParts};
 use crate::lane::{Assignment, HaltReason, Ready};
@@ -71,8 +72,10 @@ impl Restorers {
         for index in 0..threads {
             let (queue, parts, leases) = (Arc::clone(&queue), Arc::clone(parts), leases.clone());
             let work = move || {
+                let mut clients = Clients::new(&parts.config);
+                clients.warm();
                 while let Some(job) = queue.next() {
-                    perform(&parts, &leases, job);
+                    perform(&parts, &mut clients, &leases, job);
                 }
             };
             handles.push(
@@ -118,9 +121,9 @@ impl Queue {
     }
 }
 
-fn perform(parts: &Arc<WorldParts>, leases: &Leases, job: Job) {
+fn perform(parts: &Arc<WorldParts>, clients: &mut Clients, leases: &Leases, job: Job) {
     let started = Instant::now();
-    let outcome = attempt_until_settled(parts, leases, &job);
+    let outcome = attempt_until_settled(parts, clients, leases, &job);
     let name = match &outcome {
         None => "cancelled",
         Some(Ok(_)) => "ready",
@@ -142,6 +145,7 @@ fn perform(parts: &Arc<WorldParts>, leases: &Leases, job: Job) {
 /// None: cancelled.
 fn attempt_until_settled(
     parts: &Arc<WorldParts>,
+    clients: &mut Clients,
     leases: &Leases,
     job: &Job,
 ) -> Option<Result<Ready, HaltReason>> {
@@ -162,7 +166,7 @@ fn attempt_until_settled(
             job.cancel.sleep(LOOK);
             continue;
         };
-        let mut world = KafkaWorld::new(Arc::clone(parts), partition, job.cancel.clone());
+        let mut world = KafkaWorld::new(Arc::clone(parts), clients, partition, job.cancel.clone());
         match restore(&mut world, &request, lease) {
             Ok(ready) => return Some(Ok(ready)),
             Err(Interrupted::Halt(reason)) => return Some(Err(reason)),

@@ -5,6 +5,7 @@
 
 use super::checkpointer::Checkpoints;
 use super::context::{LaneContext, Rebalance};
+use super::farewell::{Farewell, HANDED_OVER};
 use super::murmur2;
 use super::outbox::{Outbox, OutputTopics, Report};
 use super::restorer::{Cancel, Job, Restorers};
@@ -31,6 +32,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const BATCH: usize = 1_000;
 /// Longest wait for a record.
 const IDLE: Duration = Duration::from_millis(5);
+/// As `IDLE` while a revoke is unanswered: librdkafka holds every partition of the consumer until it is.
+const HURRY: Duration = Duration::from_millis(1);
 /// Longest wait of a seek; it is a local operation.
 const SEEK: Duration = Duration::from_millis(500);
 /// How often the lane tells telemetry what it holds, takes a new control log, and asks for positions.
@@ -55,8 +58,8 @@ pub enum Mail {
         control: Arc<ControlLog>,
         order: i64,
     },
-    /// Finish and leave the group.
-    Stop,
+    /// Finish and end.
+    Stop(Farewell),
 }
 
 /// What a lane is built from.
@@ -117,6 +120,7 @@ impl Drop for Ended {
 
 /// The effects of the machine on rdkafka, the restorer, the writer and the control log.
 struct Shell<'c> {
+    index: usize,
     consumer: &'c BaseConsumer<LaneContext>,
     topic: String,
     outbox: Outbox,
@@ -239,6 +243,7 @@ impl Effects for Shell<'_> {
     }
 
     fn unassign(&mut self, partitions: &[i32]) {
+        tracing::info!(lane = self.index, ?partitions, "given back");
         self.send_commits();
         self.resumed = true;
         if !self.stopping {
@@ -303,8 +308,9 @@ impl Effects for Shell<'_> {
 }
 
 fn run(parts: LaneParts, mail: Sender<Mail>, mailbox: &Receiver<Mail>) -> Result<(), Error> {
-    let consumer: BaseConsumer<LaneContext> =
-        parts.consumer.create_with_context(LaneContext::default())?;
+    let consumer: BaseConsumer<LaneContext> = parts
+        .consumer
+        .create_with_context(LaneContext::new(&parts.topics.messages))?;
     consumer.subscribe(&[&parts.topics.messages])?;
     let outbox = Outbox::new(parts.producer, parts.topics.clone())?;
     let shadow = ShadowOutbox::new(
@@ -313,6 +319,7 @@ fn run(parts: LaneParts, mail: Sender<Mail>, mailbox: &Receiver<Mail>) -> Result
         Arc::clone(&parts.telemetry),
     );
     let shell = Shell {
+        index: parts.index,
         consumer: &consumer,
         topic: parts.topics.messages,
         outbox,
@@ -344,10 +351,13 @@ fn run(parts: LaneParts, mail: Sender<Mail>, mailbox: &Receiver<Mail>) -> Result
         joined: false,
         ended: BTreeSet::new(),
         reports: Vec::new(),
+        farewell: Farewell::Close,
+        handing_over: None,
     };
     let outcome = looped.run(mailbox);
     consumer.context().close();
-    tracing::info!(lane = parts.index, "leaving the group");
+    tracing::info!(lane = parts.index, farewell = ?looped.farewell, "closing the consumer");
+    looped.farewell.before_closing(&consumer);
     let shadow = looped.shell.shadow;
     drop(consumer);
     // Last of all: the partitions have their next owner by now, and nobody waits.
@@ -367,6 +377,9 @@ struct Loop<'c> {
     /// Partitions whose end was reached since the last look at positions.
     ended: BTreeSet<i32>,
     reports: Vec<Report>,
+    farewell: Farewell,
+    /// Since when the group has been asked to give the partitions to others; they are judged until it does.
+    handing_over: Option<Instant>,
 }
 
 impl Loop<'_> {
@@ -388,6 +401,7 @@ impl Loop<'_> {
             self.wake_fetcher();
             watch.lap("commit");
             self.report();
+            self.hand_over();
             watch.lap("report");
             if let Some(reason) = self.shell.failed.take() {
                 return Err(Error::Fatal(reason));
@@ -420,10 +434,39 @@ impl Loop<'_> {
                 outcome,
             } => lane.written(shell, assignment, boundary, outcome),
             Mail::Consulted { control, order } => lane.consulted(shell, control, order),
-            Mail::Stop => {
-                shell.stopping = true;
-                lane.shut_down(shell);
+            Mail::Stop(farewell) => {
+                match farewell.hand_over(shell.consumer) {
+                    Ok(true) => self.handing_over = Some(Instant::now()),
+                    Ok(false) => self.shut_down(),
+                    Err(error) => {
+                        tracing::warn!(%error, "the partitions are not handed over; they wait for a session");
+                        self.shut_down();
+                    }
+                }
+                self.farewell = farewell;
             }
+        }
+    }
+
+    fn shut_down(&mut self) {
+        self.handing_over = None;
+        self.shell.stopping = true;
+        self.lane.shut_down(&mut self.shell);
+    }
+
+    /// Ends once the group has taken everything back, or takes too long.
+    fn hand_over(&mut self) {
+        let Some(since) = self.handing_over else {
+            return;
+        };
+        if self.lane.drained() {
+            self.shut_down();
+        } else if since.elapsed() >= HANDED_OVER {
+            tracing::warn!(
+                lane = self.index,
+                "the group did not take the partitions back; they wait for a session"
+            );
+            self.shut_down();
         }
     }
 
@@ -498,7 +541,7 @@ impl Loop<'_> {
             std::thread::sleep(Duration::from_millis(1));
             return Ok(());
         }
-        let mut wait = IDLE;
+        let mut wait = if self.lane.owes_answer() { HURRY } else { IDLE };
         let consumer = self.shell.consumer;
         for _ in 0..BATCH {
             match consumer.poll(wait) {

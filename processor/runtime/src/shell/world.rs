@@ -1,16 +1,17 @@
 //! The restorer's world on Kafka and on disk.
 
-use super::outbox::{Outbox, OutputTopics, Report};
+use super::clients::{Clients, Log};
+use super::outbox::{Outbox, Report};
 use super::restorer::Cancel;
 use super::stored::Stored;
 use super::thread::record_of;
 use crate::config::Config;
 use crate::control::ControlFollower;
-use crate::kafka::{BrokerError, Cluster, LogReader, producer_config};
+use crate::kafka::{BrokerError, LogReader};
 use crate::lane::{Assignment, Delivery, Kind, Output};
 use crate::restore::{Interrupted, LogBounds, VerdictTail, Visitor, World};
 use crate::telemetry::Telemetry;
-use crate::verdict_tail;
+use crate::verdict_tail::{self, VerdictsOf};
 use gavel_judge::{ControlLog, Record};
 use gavel_schemas::Refusal;
 use gavel_state::{Backend, Checkpoint, Identity, Repository, Shared};
@@ -19,8 +20,6 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-/// How long a restore bears a silent broker before it starts over.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// How often the progress of a long fold is logged.
 const PROGRESS: Duration = Duration::from_secs(5);
 /// How often a wait looks whether the restore is still wanted.
@@ -41,8 +40,9 @@ pub struct WorldParts {
 }
 
 /// One restore.
-pub struct KafkaWorld {
+pub struct KafkaWorld<'c> {
     parts: Arc<WorldParts>,
+    clients: &'c mut Clients,
     partition: i32,
     cancel: Cancel,
     outbox: Option<Outbox>,
@@ -52,11 +52,17 @@ pub struct KafkaWorld {
     folding_from: Option<i64>,
 }
 
-impl KafkaWorld {
-    pub fn new(parts: Arc<WorldParts>, partition: i32, cancel: Cancel) -> KafkaWorld {
+impl<'c> KafkaWorld<'c> {
+    pub fn new(
+        parts: Arc<WorldParts>,
+        clients: &'c mut Clients,
+        partition: i32,
+        cancel: Cancel,
+    ) -> KafkaWorld<'c> {
         let now = Instant::now();
         KafkaWorld {
             parts,
+            clients,
             partition,
             cancel,
             outbox: None,
@@ -74,16 +80,26 @@ impl KafkaWorld {
         }
     }
 
+    /// Lends a reader of the partition to `work` and keeps it for later, unless it had trouble.
+    fn with_reader<T>(
+        &mut self,
+        log: Log,
+        work: impl FnOnce(&mut Self, &mut LogReader) -> Result<T, Interrupted>,
+    ) -> Result<T, Interrupted> {
+        let mut reader = self.clients.reader(log, self.partition)?;
+        let outcome = work(self, &mut reader);
+        if !matches!(outcome, Err(Interrupted::Retry(_))) {
+            self.clients.keep(log, reader);
+        }
+        outcome
+    }
+
     fn stored<'a>(&'a self, wanted: &'a dyn Fn() -> Result<(), Interrupted>) -> Stored<'a> {
         Stored {
             parts: &self.parts,
             partition: self.partition,
             wanted,
         }
-    }
-
-    fn reader(&self, topic: &str) -> Result<LogReader, Interrupted> {
-        Ok(LogReader::open(&self.parts.config, topic, self.partition)?.with_patience(PATIENCE))
     }
 
     /// Serves delivery reports; a failed one ends this attempt and its producer.
@@ -105,7 +121,7 @@ impl KafkaWorld {
     }
 }
 
-impl World for KafkaWorld {
+impl World for KafkaWorld<'_> {
     fn control(&mut self) -> Result<Arc<ControlLog>, Interrupted> {
         // No order has this number: the question is only for the end.
         let (answered, answer) = mpsc::sync_channel(1);
@@ -124,16 +140,17 @@ impl World for KafkaWorld {
     }
 
     fn bounds(&mut self) -> Result<LogBounds, Interrupted> {
-        let messages = &self.parts.config.topics.messages;
-        let cluster = Cluster::with_patience(&self.parts.config, PATIENCE)?;
-        let layout = cluster.require(messages)?;
-        let bounds = self.reader(messages)?.bounds()?;
-        Ok(LogBounds {
-            start: bounds.start,
-            end: bounds.end,
-            partitions: layout.partitions,
-            topic: cluster.topic_id(messages),
-        })
+        let partition = self.partition;
+        Ok(self.clients.ask(|cluster, topics| {
+            let layout = cluster.require(&topics.messages)?;
+            let bounds = cluster.bounds(&topics.messages, partition)?;
+            Ok(LogBounds {
+                start: bounds.start,
+                end: bounds.end,
+                partitions: layout.partitions,
+                topic: cluster.topic_id(&topics.messages),
+            })
+        })?)
     }
 
     fn local(
@@ -161,25 +178,26 @@ impl World for KafkaWorld {
     }
 
     fn verdict_tail(&mut self, log_id: &str) -> Result<VerdictTail, Interrupted> {
-        let mut reader = self.reader(&self.parts.config.topics.verdicts)?;
-        let depth = self.parts.config.run.tail_scan;
-        Ok(verdict_tail::scan(
-            &mut reader,
-            log_id,
-            self.partition,
-            depth,
-        )?)
+        let (partition, depth) = (self.partition, self.parts.config.run.tail_scan);
+        let bounds = self
+            .clients
+            .ask(|cluster, topics| cluster.bounds(&topics.verdicts, partition))?;
+        self.with_reader(Log::Verdicts, |_, reader| {
+            let of = VerdictsOf { log_id, partition };
+            Ok(verdict_tail::scan(reader, bounds, of, depth)?)
+        })
     }
 
     fn read(&mut self, from: i64, to: i64, visit: Visitor<'_>) -> Result<(), Interrupted> {
-        let mut reader = self.reader(&self.parts.config.topics.messages)?;
-        reader.start(from);
-        while let Some(message) = reader.read_to(to + 1)? {
-            self.wanted()?;
-            visit(self, &record_of(&message))?;
-            self.poll_outbox()?;
-        }
-        Ok(())
+        self.with_reader(Log::Messages, |world, reader| {
+            reader.start(from);
+            while let Some(message) = reader.read_to(to + 1)? {
+                world.wanted()?;
+                visit(world, &record_of(&message))?;
+                world.poll_outbox()?;
+            }
+            Ok(())
+        })
     }
 
     fn dead_letter(
@@ -190,13 +208,11 @@ impl World for KafkaWorld {
     ) -> Result<(), Interrupted> {
         let outbox = match &mut self.outbox {
             Some(outbox) => outbox,
-            empty => {
-                let topics = OutputTopics::of(&self.parts.config.topics);
-                empty.insert(
-                    Outbox::new(producer_config(&self.parts.config), topics)
-                        .map_err(|error| Interrupted::Retry(error.to_string()))?,
-                )
-            }
+            empty => empty.insert(
+                self.clients
+                    .outbox()
+                    .map_err(|error| Interrupted::Retry(error.to_string()))?,
+            ),
         };
         let assignment = Assignment {
             partition: self.partition,
@@ -230,6 +246,9 @@ impl World for KafkaWorld {
             self.wanted()?;
             std::thread::sleep(ACK);
             self.poll_outbox()?;
+        }
+        if let Some(outbox) = self.outbox.take() {
+            self.clients.keep_outbox(outbox);
         }
         Ok(())
     }
