@@ -38,7 +38,7 @@ class Brokers:
         self.bootstrap = self.kafka("start", "--nodes", NODES, "--heap", HEAP, "--advertise", ports)
         proxied = json.loads((self.dir / "cluster.json").read_text())["proxied"]
         self.proxies.in_front_of([behind for behind, _ in proxied])
-        self.reader = consumer(self.bootstrap)
+        self.reader = consumer(self.bootstrap, log_level=0)  # silent: brokers come and go
         return self
 
     def __exit__(self, *_):

@@ -16,6 +16,7 @@ import argparse
 import concurrent.futures
 import json
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -83,6 +84,8 @@ def run(options):
         tell(world, report)
     report["seconds"] = round(time.monotonic() - began)
     report["ok"] = not report["problems"]
+    if report["ok"]:
+        shutil.rmtree(work)
     return report
 
 

@@ -15,6 +15,7 @@ import threading
 
 HOST = "127.0.0.1"
 CHUNK = 64 * 1024
+IN_FLIGHT = 256  # chunks of one direction that a delay may hold
 
 
 class Link:
@@ -71,25 +72,44 @@ class Proxy:
 
     async def pump(self, link, reader, writer):
         """One direction, until its end; an end is passed on, so that half-open connections stay half-open."""
+        on_the_way = asyncio.Queue(IN_FLIGHT)
+        await asyncio.gather(self.take(reader, on_the_way), self.give(link, on_the_way, writer))
+
+    async def take(self, reader, on_the_way):
+        """Whatever comes, with the moment at which it is due; at the end an empty chunk."""
+        chunk = True
+        while chunk:
+            try:
+                chunk = await reader.read(CHUNK)
+            except OSError:
+                chunk = b""
+            if self.delay:
+                self.touched += 1
+            await on_the_way.put((self.loop.time() + self.delay, chunk))
+
+    async def give(self, link, on_the_way, writer):
         try:
-            while chunk := await reader.read(CHUNK):
+            while True:
+                due, chunk = await on_the_way.get()
+                await asyncio.sleep(due - self.loop.time())
                 if not self.flowing.is_set():
                     self.touched += 1
                     await self.flowing.wait()
-                if self.delay:
-                    self.touched += 1
-                    await asyncio.sleep(self.delay)
+                if not chunk:
+                    break
                 if link.to_cut:
                     self.touched += 1
                     writer.write(chunk[: len(chunk) // 2])
                     await writer.drain()
                     link.reset()
-                    return
+                    break
                 writer.write(chunk)
                 await writer.drain()
             writer.write_eof()
         except (OSError, RuntimeError):
             link.reset()
+            while chunk:  # until the other side notices, so that nobody waits to be taken from
+                _, chunk = await on_the_way.get()
 
     def stall(self, stalled):
         """Bytes stop, connections stay."""

@@ -153,8 +153,11 @@ def broker_roll(world):
 
 
 def some_proxies(world):
-    """One of them, or all."""
-    return [world.random.choice(world.proxies.all)] if world.random.random() < 0.6 else world.proxies.all
+    """One that stands before a leader, or all."""
+    if world.random.random() < 0.4:
+        return world.proxies.all
+    leaders = [proxy for node, proxy in enumerate(world.proxies.all, 1) if world.brokers.led_by(node, topics(world))]
+    return [world.random.choice(leaders)]
 
 
 @scenario
@@ -316,19 +319,32 @@ def flip(path, random):
     return True
 
 
+def stores_with(member, belongs):
+    """partition -> its files of this kind."""
+    found = {}
+    for directory in member.data.glob("partition-*"):
+        number = directory.name.removeprefix("partition-")
+        if number.isdigit():  # not one that was set aside
+            found[int(number)] = sorted(path for path in directory.iterdir() if belongs(path.name) and path.stat().st_size)
+    return {number: files for number, files in found.items() if files}
+
+
 def flip_scenario(kind, belongs):
     def run(world):
         member = world.pick()
         with world.fault(f"flip-{kind}"):
+            if not stores_with(member, belongs):
+                # A small store is all log. Opening it again makes a table of it.
+                member.kill()
+                member.start()
+                judges_again(world, member)
             victims = member.live()
             member.kill()
             demand = world.demand(victims)
-            flipped = set()
-            for directory in member.data.glob("partition-*"):
-                files = sorted(path for path in directory.iterdir() if belongs(path.name) and path.stat().st_size)
-                if directory.name.removeprefix("partition-").isdigit() and files:
-                    flip(world.random.choice(files), world.random)
-                    flipped.add(int(directory.name.removeprefix("partition-")))
+            stores = stores_with(member, belongs)
+            for _, files in sorted(stores.items()):
+                flip(world.random.choice(files), world.random)
+            flipped = set(stores)
             before = member.set_aside()
             member.start()
             world.recovered(f"flip-{kind}", demand)

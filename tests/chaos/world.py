@@ -96,7 +96,8 @@ class World:
         command = [sys.executable, "-m", "checker.load", "--bootstrap", self.brokers.bootstrap, "--schemas", SCHEMAS]
         command += ["--topic", self.gavel.topics["messages"], "--seed", str(self.options.seed + self.loads)]
         command += ["--seconds", str(LOAD_SECONDS), "--count", str(int(self.options.rate * LOAD_SECONDS))]
-        self.load = subprocess.Popen(command, cwd=TESTS)
+        with open(self.gavel.work / "load.log", "ab") as log:
+            self.load = subprocess.Popen(list(map(str, command)), cwd=TESTS, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def stop_load(self):
         self.sending = False
