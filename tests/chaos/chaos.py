@@ -163,7 +163,7 @@ def compare_states(world, folded, report):
     goals = world.log_ends()
     at_the_end = set()
     for member in world.members:
-        for stored in world.gavel.json("state", "inspect", "--digest", "--data-dir", member.data, within=CHECKED_WITHIN):
+        for stored in member.stores("--digest"):
             number = stored["partition"]
             if stored["boundary"] == goals[number]:
                 at_the_end.add(number)

@@ -1,5 +1,6 @@
 """One `gavel run` with a data directory and a wall clock of its own, and a supervisor that starts it again."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -125,18 +126,18 @@ class Member:
     def failed_epochs(self):
         return sum(v for name, labels, v in self.metrics() if name == "gavel_epochs_total" and labels["outcome"] == "failed")
 
-    def stores(self):
-        """What `gavel state inspect` says of each store in its data directory; it must be stopped. Unreadable ones by name."""
-        readable, unreadable = [], {}
-        for directory in sorted(self.data.glob("partition-*[0-9]")):
-            number = directory.name.removeprefix("partition-")
-            if not number.isdigit():
-                continue  # one that was set aside
-            try:
-                readable += self.gavel.json("state", "inspect", "--partition", number, "--data-dir", self.data)
-            except Failure as failure:
-                unreadable[int(number)] = str(failure)
-        return readable, unreadable
+    def directories(self):
+        """partition -> directory of its store; not those that were set aside."""
+        found = ((path.name.removeprefix("partition-"), path) for path in sorted(self.data.glob("partition-*")))
+        return {int(number): path for number, path in found if number.isdigit()}
+
+    def stores(self, *words):
+        """What `gavel state inspect` says of each store in its data directory that can be read; it must be stopped."""
+        shown = []
+        for number in self.directories():
+            with contextlib.suppress(Failure):  # a kill while it was being made, or a flipped byte
+                shown += self.gavel.json("state", "inspect", "--partition", number, "--data-dir", self.data, *words)
+        return shown
 
     def set_aside(self):
         """Stores that the processor itself has found corrupt."""

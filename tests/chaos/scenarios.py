@@ -306,26 +306,21 @@ def mend(world, member, kind):
 
 
 def flip(path, random):
-    """One byte of a file becomes another. False: it has none."""
-    size = path.stat().st_size
-    if not size:
-        return False
+    """One byte of a file becomes another."""
     with open(path, "r+b", buffering=0) as file:
-        at = random.randrange(size)
+        at = random.randrange(path.stat().st_size)
         file.seek(at)
         (byte,) = file.read(1)
         file.seek(at)
         file.write(bytes([byte ^ random.randint(1, 255)]))
-    return True
 
 
 def stores_with(member, belongs):
     """partition -> its files of this kind."""
-    found = {}
-    for directory in member.data.glob("partition-*"):
-        number = directory.name.removeprefix("partition-")
-        if number.isdigit():  # not one that was set aside
-            found[int(number)] = sorted(path for path in directory.iterdir() if belongs(path.name) and path.stat().st_size)
+    found = {
+        number: sorted(path for path in directory.iterdir() if belongs(path.name) and path.stat().st_size)
+        for number, directory in member.directories().items()
+    }
     return {number: files for number, files in found.items() if files}
 
 
@@ -342,8 +337,9 @@ def flip_scenario(kind, belongs):
             member.kill()
             demand = world.demand(victims)
             stores = stores_with(member, belongs)
-            for _, files in sorted(stores.items()):
+            for files in stores.values():
                 flip(world.random.choice(files), world.random)
+                world.damaged.add(files[0].parent)
             flipped = set(stores)
             before = member.set_aside()
             member.start()

@@ -18,7 +18,8 @@ from the broker.
 
 --drained: everything sent was judged and the processors ended cleanly, so V is the last
 record, and some store of each partition is not behind its newest checkpoint.
---damaged names checkpoint files that a test has spoilt: for them, damage is no problem.
+--damaged names files of checkpoints, and directories of stores, that a test has spoilt: that
+they cannot be read is no problem then.
 
 Standard output: one JSON object. Exit 0: every promise held. Exit 1: problems.
 """
@@ -214,22 +215,27 @@ def check_ladder(logs, acknowledged, stores, manifests, log_id, checkpoints, dra
 # ---------------------------------------------------------------- reading
 
 
-def stores_of(gavel, data_dirs, problems):
-    """Every partition copy in these directories, through `gavel state inspect`."""
-    found = []
+def stores_of(gavel, data_dirs, damaged, problems):
+    """Every partition copy in these directories, through `gavel state inspect`; and how many were not shown."""
+    found, counts = [], Counter()
     for data in data_dirs:
         for path in sorted(Path(data).glob("partition-*")):
             number = path.name.removeprefix("partition-")
             if not number.isdigit():
                 continue  # set aside by the processor
+            if not (path / "CURRENT").exists():
+                counts["stores not finished"] += 1  # a kill while it was being made
+                continue
             command = [gavel, "state", "inspect", "--output", "json", "--data-dir", data, "--partition", number]
             done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-            if done.returncode:
+            if done.returncode == 0:
+                shown = json.loads(done.stdout)
+                found.append(Store(str(path), shown["partition"], shown["log_id"], shown["boundary"]))
+            elif str(path) in damaged:
+                counts["stores damaged on purpose"] += 1
+            else:
                 problems.add("store unreadable", int(number), 0, f"{path}: {done.stderr.strip()}")
-                continue
-            shown = json.loads(done.stdout)
-            found.append(Store(str(path), shown["partition"], shown["log_id"], shown["boundary"]))
-    return found
+    return found, counts
 
 
 def committed(bootstrap, group, topic, partitions):
@@ -304,10 +310,12 @@ def main():
     arguments = parser.parse_args()
     problems = Problems()
     log_id, logs, chains = read_all(arguments, problems)
-    stores = stores_of(arguments.gavel, arguments.data_dir, problems)
-    manifests, counts = [], Counter()
+    damaged = set(arguments.damaged)
+    stores, counts = stores_of(arguments.gavel, arguments.data_dir, damaged, problems)
+    manifests = []
     if arguments.checkpoints:
-        manifests, counts = read_checkpoints(arguments.checkpoints, log_id, set(arguments.damaged), problems)
+        manifests, met = read_checkpoints(arguments.checkpoints, log_id, damaged, problems)
+        counts += met
     acknowledged = {number: chain.acknowledged() for number, chain in chains.items()}
     rungs = check_ladder(
         logs, acknowledged, stores, manifests, log_id, bool(arguments.checkpoints), arguments.drained, problems
