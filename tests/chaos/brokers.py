@@ -34,8 +34,7 @@ class Brokers:
         return done.stdout.strip()
 
     def __enter__(self):
-        ports = ",".join(map(str, self.proxies.ports))
-        self.bootstrap = self.kafka("start", "--nodes", NODES, "--heap", HEAP, "--advertise", ports)
+        self.bootstrap = self.start_all()
         proxied = json.loads((self.dir / "cluster.json").read_text())["proxied"]
         self.proxies.in_front_of([behind for behind, _ in proxied])
         self.reader = consumer(self.bootstrap, log_level=0)  # silent: brokers come and go
@@ -55,6 +54,16 @@ class Brokers:
         os.kill(pid, signal.SIGKILL)
         while Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes():
             time.sleep(0.01)
+
+    def pause(self, node):
+        os.kill(self.pid(node), signal.SIGSTOP)
+
+    def go_on(self, node):
+        os.kill(self.pid(node), signal.SIGCONT)
+
+    def start_all(self):
+        ports = ",".join(map(str, self.proxies.ports))
+        return self.kafka("start", "--nodes", NODES, "--heap", HEAP, "--advertise", ports)
 
     def stop(self, node):
         self.kafka("stop", "--node", node)

@@ -24,15 +24,15 @@ import time
 from pathlib import Path
 
 from chaos.brokers import Brokers
+from chaos.bucket import Bucket
 from chaos.proxy import Proxies
 from chaos.scenarios import ALL
 from chaos.watch import Watch
-from chaos.world import TESTS, Skipped, World, new_gavel
+from chaos.world import ENDS_WITHIN, TESTS, Skipped, World, new_gavel
 from confluent_kafka import KafkaException
 from harness import SCHEMAS, Failure, say
 
 NODES = 3
-ENDS_WITHIN = 20.0  # seconds from SIGTERM to the end of a processor
 DRAINED_WITHIN = 120.0
 CHECKED_WITHIN = 3600
 
@@ -50,6 +50,7 @@ def main():
     parser.add_argument("--lanes", type=int, default=1, help="of each processor (default 1)")
     parser.add_argument("--partitions", type=int, default=6)
     parser.add_argument("--rate", type=int, default=800, help="messages per second (default 800)")
+    parser.add_argument("--checkpoints", choices=("s3", "directory"), default="s3", help="their store, if the binary has any (default s3)")
     options = parser.parse_args()
     if options.list:
         for name, function in ALL.items():
@@ -72,9 +73,13 @@ def run(options):
     report["work"] = str(work)
     world = None
     try:
-        with Proxies(NODES) as proxies, Brokers(work / "kafka", proxies) as brokers:
+        with (
+            Proxies(NODES) as proxies,
+            Brokers(work / "kafka", proxies) as brokers,
+            Bucket(work / "checkpoints", options.seed) as bucket,
+        ):
             with new_gavel(options, brokers.bootstrap, work) as gavel, Watch(brokers.bootstrap, gavel.topics) as watch:
-                with World(options, brokers, proxies, gavel, watch) as world:
+                with World(options, brokers, proxies, bucket, gavel, watch) as world:
                     strike(world, options, report)
                     finish(world)
                 judge(world, report)
@@ -133,7 +138,7 @@ def judge(world, report):
     )
     stores = [word for member in world.members for word in ("--data-dir", member.data)]
     if world.checkpoints:
-        stores += ["--checkpoints", world.checkpoints]
+        stores += ["--checkpoints", world.bucket.root]
     for path in sorted(world.damaged):
         stores += ["--damaged", path]
     report["ladder"] = checked(
@@ -193,7 +198,7 @@ def tell(world, report):
         "notes": dict(sorted(world.notes.items())),
         "ended_by_themselves": {member.name: member.ended for member in world.members if member.ended},
         "slowest_end": world.slowest_end,
-        "checkpoints": world.checkpoints is not None,
+        "checkpoints": world.checkpoints,
     }
 
 

@@ -58,11 +58,11 @@ class Member:
 
     # ------------------------------------------------------------------ the process
 
-    def start(self):
+    def start(self, *words):
         self.down = False
         self.again_at = None
         (self.data / "http.addr").unlink(missing_ok=True)
-        self.processor = Processor(self.gavel.command(*self.words), self.env, self.log)
+        self.processor = Processor(self.gavel.command(*self.words, *words), self.env, self.log)
 
     def kill(self):
         """kill -9; it stays down until it is started."""
@@ -122,6 +122,11 @@ class Member:
     def stored(self):
         """Sum of S over its partitions."""
         return sum(v for name, labels, v in self.metrics() if name == "gavel_partition_offset" and labels["kind"] == "stored")
+
+    def of(self, number):
+        """Whatever its metrics say of one partition."""
+        found = [(name, labels, value) for name, labels, value in self.metrics() if labels.get("partition") == str(number) and value]
+        return ", ".join(f"{labels.get('kind') or labels.get('phase') or name}={value:.0f}" for name, labels, value in found)
 
     def failed_epochs(self):
         return sum(v for name, labels, v in self.metrics() if name == "gavel_epochs_total" and labels["outcome"] == "failed")

@@ -4,12 +4,14 @@ Each strikes once, shows that it was felt, and asks the victims for progress.
 """
 
 import errno
+import json
 import os
 import shutil
 import subprocess
 import time
 
-from chaos.world import BITES_WITHIN, SESSION, Skipped
+from chaos.bucket import FAULTS
+from chaos.world import BITES_WITHIN, CHECKPOINT_SECONDS, ENDS_WITHIN, SESSION, Skipped
 from harness import Failure
 
 ALL = {}
@@ -36,14 +38,14 @@ def scenario(function):
 
 @scenario
 def processor_kill(world):
-    """kill -9 of a processor; its supervisor starts it again."""
+    """kill -9 of a processor; it starts again, sometimes without the tail scan, so that verdicts come again."""
     member = world.pick()
     with world.fault("processor-kill"):
         victims = member.live()
         member.kill()
         demand = world.demand(victims)
         world.inspect(member)
-        member.start()
+        member.start(*world.random.choice(((), ("--tail-scan", "0"))))
         world.recovered("processor-kill", demand)
 
 
@@ -80,18 +82,43 @@ def zombie(world):
 
 
 @scenario
+def churn(world):
+    """A processor leaves and joins again, time after time, some of the times by kill -9."""
+    with world.fault("churn"):
+        for _ in range(4):
+            member = world.random.choice(world.members)
+            if world.random.random() < 0.4:
+                member.kill()
+            else:
+                member.end(ENDS_WITHIN)
+            member.start()
+            world.sleep(world.random.uniform(0.3, 2.5))
+        world.recovered("churn", world.demand(world.watch.partitions))
+
+
+@scenario
+def activation(world):
+    """The other policy is activated, and a processor is killed in the middle of it."""
+    member = world.pick()
+    with world.fault("activation"):
+        victims = member.live()
+        running = world.activate_the_other()
+        world.sleep(world.random.uniform(0, 0.5))
+        member.kill()
+        demand = world.demand(victims)
+        member.start()
+        world.recovered("activation", demand)
+        world.until(lambda: running.process.poll() is not None, BITES_WITHIN, "the activation ends")
+        world.bites(running.process.returncode == 0, f"the activation failed: {running.tail()}")
+
+
+@scenario
 def wipe(world):
     """kill -9, and the data directory is gone."""
     member = world.pick()
     with world.fault("wipe"):
-        victims = member.live()
-        member.kill()
-        demand = world.demand(victims)
-        world.bites(any(member.data.glob("partition-*")), "no store was there to be wiped")
-        shutil.rmtree(member.data)
-        member.data.mkdir()
-        member.start()
-        world.recovered("wipe", demand)
+        world.bites(member.directories(), "no store is there to be wiped")
+        world.recovered("wipe", lose_disk(world, member))
         judges_again(world, member)
 
 
@@ -129,12 +156,39 @@ def broker_kill(world):
     """kill -9 of a broker that leads partitions; its victims recover without it, then it comes back."""
     node = world.random.randint(1, 3)
     with world.fault("broker-kill"):
-        victims = world.brokers.led_by(node, topics(world))
+        victims = world.brokers.led_by(node, topics(world)) or world.watch.partitions
         world.brokers.kill(node)
         world.recovered("broker-kill", world.demand(victims))
         world.brokers.start(node)
         world.brokers.await_in_sync()
         world.recovered("broker-back", world.demand(world.watch.partitions))
+
+
+@scenario
+def broker_pause(world):
+    """SIGSTOP of a leading broker until the others have replaced it, then SIGCONT: it believes to lead still."""
+    node = world.random.randint(1, 3)
+    with world.fault("broker-pause"):
+        victims = world.brokers.led_by(node, topics(world)) or world.watch.partitions
+        world.brokers.pause(node)
+        try:
+            world.recovered("broker-pause", world.demand(victims))
+        finally:
+            world.brokers.go_on(node)
+        world.brokers.await_in_sync()
+        world.recovered("broker-awake", world.demand(world.watch.partitions))
+
+
+@scenario
+def all_brokers_kill(world):
+    """kill -9 of all three brokers; they come back."""
+    with world.fault("all-brokers-kill"):
+        for node in (1, 2, 3):
+            world.brokers.kill(node)
+        demand = world.demand(world.watch.partitions)
+        world.brokers.start_all()
+        world.recovered("all-brokers-kill", demand)
+        world.brokers.await_in_sync()
 
 
 @scenario
@@ -300,6 +354,78 @@ def mend(world, member, kind):
         member.start()
     world.recovered(kind, demand)
     judges_again(world, member)
+
+
+# ---------------------------------------------------------------- checkpoints
+
+
+@scenario
+def object_store(world):
+    """The object store fails in one of its ways: judging goes on, and whoever lost its disk meanwhile comes back."""
+    if world.checkpoints != "s3":
+        raise Skipped("no checkpoints in an object store (an older binary, or --checkpoints directory)")
+    fault = world.random.choice(list(FAULTS))
+    with world.fault("object-store"):
+        world.bucket.fail(fault, world.random.choice((0.3, 1.0)))
+        try:
+            world.sleep(2 * CHECKPOINT_SECONDS)
+            world.recovered("object-store", world.demand(world.watch.partitions))
+            demand = lose_disk(world, world.pick())
+            world.sleep(3.0)
+        finally:
+            failed = world.bucket.fail(None)
+        world.bites(failed, f"no request met `{fault}`")
+        world.notes[f"requests to the object store that failed: {fault}"] += failed
+        world.recovered("object-store-and-wipe", demand)
+
+
+def lose_disk(world, member):
+    """kill -9, wipe and start; what its victims owe."""
+    victims = member.live()
+    member.kill()
+    demand = world.demand(victims)
+    shutil.rmtree(member.data)
+    member.data.mkdir()
+    member.start()
+    return demand
+
+
+def flip_checkpoint_scenario(kind, choose):
+    def run(world):
+        if not world.checkpoints:
+            raise Skipped("the binary has no checkpoints yet")
+        member = world.pick()
+        with world.fault(f"flip-checkpoint-{kind}"):
+            newest = {}
+            world.until(lambda: newest.update(newest_manifests(world)) or newest, BITES_WITHIN, "a checkpoint")
+            for path in newest.values():
+                victim = choose(world, path)
+                flip(victim, world.random)
+                world.damaged.add(victim)
+            world.notes[f"checkpoints with a flipped byte: {kind}"] += len(newest)
+            world.recovered(f"flip-checkpoint-{kind}", lose_disk(world, member))
+            judges_again(world, member)
+
+    run.__doc__ = f"Of each partition's newest checkpoint a byte of {kind} is another one, and a processor loses its disk."
+    ALL[f"flip-checkpoint-{kind}"] = run
+
+
+def newest_manifests(world):
+    """partition -> path of its newest manifest."""
+    found = {}
+    for path in sorted(world.bucket.root.glob("*/*/manifests/*.json"), key=lambda path: int(path.stem)):
+        found[int(path.parents[1].name)] = path
+    return found
+
+
+def one_of_its_files(world, manifest):
+    named = json.loads(manifest.read_bytes().splitlines()[0])["files"]
+    file = world.random.choice([file for file in named if file["size"]])
+    return manifest.parents[1] / "files" / file["sha256"]
+
+
+flip_checkpoint_scenario("manifest", lambda _, path: path)
+flip_checkpoint_scenario("file", one_of_its_files)
 
 
 # ---------------------------------------------------------------- damaged files

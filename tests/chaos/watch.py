@@ -36,6 +36,7 @@ class Watch:
                 "fetch.wait.max.ms": 50,
                 "topic.metadata.refresh.interval.ms": 1000,
                 "reconnect.backoff.max.ms": 500,
+                "socket.timeout.ms": 5000,
                 "log_level": 0,
             }
         )

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from chaos.member import Member, build_shims
 from checker.kafka import ends
+from confluent_kafka import KafkaException
 from harness import SCHEMAS, Failure, Gavel, say
 
 TESTS = Path(__file__).resolve().parent.parent
@@ -24,6 +25,7 @@ LOAD_SECONDS = 600.0  # of one load; the next one follows
 RECOVERS_WITHIN = 60.0  # seconds; a limit, not a target: the figures are in the report
 BITES_WITHIN = 45.0
 SETTLED_WITHIN = 60.0
+ENDS_WITHIN = 20.0  # from SIGTERM to the end of a processor
 
 SETTINGS = {
     # A dead member is noticed in three seconds instead of six.
@@ -36,7 +38,8 @@ SETTINGS = {
     "GAVEL_STORE_WRITE_BUFFER_BYTES": "1MiB",
 }
 SESSION = 3.0
-CHECKPOINT_SETTINGS = {"GAVEL_CHECKPOINTS_EVERY_MS": "5000", "GAVEL_CHECKPOINTS_KEEP": "3"}
+CHECKPOINT_SECONDS = 5.0
+CHECKPOINT_SETTINGS = {"GAVEL_CHECKPOINTS_EVERY_MS": str(int(CHECKPOINT_SECONDS * 1000)), "GAVEL_CHECKPOINTS_KEEP": "3"}
 
 
 class Skipped(Exception):
@@ -44,19 +47,24 @@ class Skipped(Exception):
 
 
 class World:
-    def __init__(self, options, brokers, proxies, gavel, watch):
+    def __init__(self, options, brokers, proxies, bucket, gavel, watch):
         self.options = options
         self.random = random.Random(options.seed)
         self.brokers = brokers
         self.proxies = proxies
+        self.bucket = bucket
         self.gavel = gavel
         self.watch = watch
         self.shims = build_shims(gavel.work)
-        self.checkpoints = checkpoints_of(gavel)
+        self.checkpoints = options.checkpoints if "GAVEL_CHECKPOINTS_STORE" in gavel.call("settings") else None
+        if self.checkpoints:
+            store = bucket.address if self.checkpoints == "s3" else str(bucket.root)
+            gavel.env |= bucket.environment | CHECKPOINT_SETTINGS | {"GAVEL_CHECKPOINTS_STORE": store}
         self.members = [
             Member(number, gavel, proxies.bootstrap, self.shims, options.lanes) for number in range(1, options.processors + 1)
         ]
         self.digests = {}
+        self.active = 0  # activations after the first
         self.load = None
         self.loads = 0
         self.sending = True
@@ -101,6 +109,11 @@ class World:
         with open(self.gavel.work / "load.log", "ab") as log:
             self.load = subprocess.Popen(list(map(str, command)), cwd=TESTS, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
+    def activate_the_other(self):
+        """The policy that is not in force, as a process."""
+        self.active += 1
+        return self.gavel.run(f"activation-{self.active}", "policy", "activate", list(self.digests)[self.active % len(self.digests)])
+
     def stop_load(self):
         self.sending = False
         if self.load is not None and self.load.poll() is None:
@@ -137,6 +150,18 @@ class World:
             self.tend()
             time.sleep(0.05)
         return True
+
+    def where(self, number):
+        """How far messages, verdicts and processors are in one partition."""
+        known = []
+        for topic in ("messages", "verdicts"):
+            try:
+                known.append(f"{topic} end at {ends(self.brokers.reader, self.gavel.topics[topic])[number][1]}")
+            except KafkaException as silent:
+                known.append(f"{topic}: {silent}")
+        known.append(f"newest verdict seen is of {self.watch.newest[number]}")
+        known += [f"{member.name}: {found}" for member in self.members if (found := member.of(number))]
+        return f"partition {number}: " + "; ".join(known)
 
     def tails(self):
         return "\n".join(f"the end of {member.log}:\n{member.processor.tail(12)}" for member in self.members if member.processor)
@@ -192,7 +217,9 @@ class World:
 
     def recovered(self, kind, demand, within=RECOVERS_WITHIN):
         """Waits for what was demanded, and notes down how long each partition took."""
-        self.until(lambda: not demand.waiting, within, f"{kind}: progress of partitions {sorted(demand.waiting)}")
+        if not self.until(lambda: not demand.waiting, within):
+            stuck = "\n".join(self.where(number) for number in sorted(demand.waiting))
+            raise Failure(f"{kind}: no progress within {within:.0f} s:\n{stuck}\n{self.tails()}")
         self.watch.forget(demand)
         self.recoveries[kind] += demand.met.values()
         worst = max(demand.met.values())
@@ -209,16 +236,6 @@ class World:
             f"{member.name}: stores at {stored}, verdicts at {self.watch.newest}: state ahead of its verdicts",
         )
         self.notes["stores inspected after a kill"] += len(stored)
-
-
-def checkpoints_of(gavel):
-    """The checkpoint store of this run, as soon as the binary knows the setting; None before."""
-    if "GAVEL_CHECKPOINTS_STORE" not in gavel.call("settings"):
-        return None
-    store = gavel.work / "checkpoints"
-    store.mkdir()
-    gavel.env |= CHECKPOINT_SETTINGS | {"GAVEL_CHECKPOINTS_STORE": str(store)}
-    return store
 
 
 def new_gavel(options, bootstrap, work):
