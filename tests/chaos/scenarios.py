@@ -187,7 +187,9 @@ def all_brokers_kill(world):
             world.brokers.kill(node)
         demand = world.demand(world.watch.partitions)
         world.brokers.start_all()
+        since_back = world.demand(world.watch.partitions)
         world.recovered("all-brokers-kill", demand)
+        world.recovered("all-brokers-back", since_back)
         world.brokers.await_in_sync()
 
 

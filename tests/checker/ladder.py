@@ -39,6 +39,9 @@ from checker.wire import Schemas
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 
+EMPTY = "nothing is stored yet"  # what `gavel state inspect` says of a store before its first epoch
+
+
 @dataclass(frozen=True)
 class Store:
     """One copy of a partition's state, as `gavel state inspect` shows it."""
@@ -231,6 +234,8 @@ def stores_of(gavel, data_dirs, damaged, problems):
             if done.returncode == 0:
                 shown = json.loads(done.stdout)
                 found.append(Store(str(path), shown["partition"], shown["log_id"], shown["boundary"]))
+            elif EMPTY in done.stderr:
+                counts["stores still empty"] += 1
             elif str(path) in damaged:
                 counts["stores damaged on purpose"] += 1
             else:
