@@ -17,6 +17,7 @@ import concurrent.futures
 import json
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -233,4 +234,8 @@ def table(report):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

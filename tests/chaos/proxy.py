@@ -65,6 +65,8 @@ class Proxy:
         self.links.add(link)
         try:
             await asyncio.gather(self.pump(link, reader, broker[1]), self.pump(link, broker[0], writer))
+        except asyncio.CancelledError:
+            pass  # the end of all proxies
         finally:
             self.links.discard(link)
             for writer in link.writers:
@@ -130,10 +132,18 @@ class Proxy:
         def now():
             for link in self.links:
                 with contextlib.suppress(OSError, RuntimeError):
-                    link.client[1].write_eof()
                     self.touched += 1
+                    link.client[1].write_eof()
 
         self.loop.call_soon_threadsafe(now)
+
+
+async def end_others():
+    """Every task of this loop but the one that asks."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 class Proxies:
@@ -154,8 +164,10 @@ class Proxies:
     def __exit__(self, *_):
         for proxy in self.all:
             proxy.listener.close()
+        asyncio.run_coroutine_threadsafe(end_others(), self.loop).result(5)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(5)
+        self.loop.close()
 
     def in_front_of(self, behind):
         """Begins to serve, now that the brokers' own ports are known."""

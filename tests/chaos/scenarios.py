@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import subprocess
-import time
 
 from chaos.bucket import FAULTS
 from chaos.world import BITES_WITHIN, CHECKPOINT_SECONDS, ENDS_WITHIN, SESSION, Skipped
@@ -137,6 +136,17 @@ def clock_jump(world):
             world.recovered("clock-jump", world.demand(victims))
             world.sleep(1.0)
         world.bites(member.set_clock(0), "the processor never read the clock that jumped")
+
+
+def lose_disk(world, member):
+    """kill -9, wipe and start; what its victims owe."""
+    victims = member.live()
+    member.kill()
+    demand = world.demand(victims)
+    shutil.rmtree(member.data)
+    member.data.mkdir()
+    member.start()
+    return demand
 
 
 def judges_again(world, member):
@@ -358,78 +368,6 @@ def mend(world, member, kind):
     judges_again(world, member)
 
 
-# ---------------------------------------------------------------- checkpoints
-
-
-@scenario
-def object_store(world):
-    """The object store fails in one of its ways: judging goes on, and whoever lost its disk meanwhile comes back."""
-    if world.checkpoints != "s3":
-        raise Skipped("no checkpoints in an object store (an older binary, or --checkpoints directory)")
-    fault = world.random.choice(list(FAULTS))
-    with world.fault("object-store"):
-        world.bucket.fail(fault, world.random.choice((0.3, 1.0)))
-        try:
-            world.sleep(2 * CHECKPOINT_SECONDS)
-            world.recovered("object-store", world.demand(world.watch.partitions))
-            demand = lose_disk(world, world.pick())
-            world.sleep(3.0)
-        finally:
-            failed = world.bucket.fail(None)
-        world.bites(failed, f"no request met `{fault}`")
-        world.notes[f"requests to the object store that failed: {fault}"] += failed
-        world.recovered("object-store-and-wipe", demand)
-
-
-def lose_disk(world, member):
-    """kill -9, wipe and start; what its victims owe."""
-    victims = member.live()
-    member.kill()
-    demand = world.demand(victims)
-    shutil.rmtree(member.data)
-    member.data.mkdir()
-    member.start()
-    return demand
-
-
-def flip_checkpoint_scenario(kind, choose):
-    def run(world):
-        if not world.checkpoints:
-            raise Skipped("the binary has no checkpoints yet")
-        member = world.pick()
-        with world.fault(f"flip-checkpoint-{kind}"):
-            newest = {}
-            world.until(lambda: newest.update(newest_manifests(world)) or newest, BITES_WITHIN, "a checkpoint")
-            for path in newest.values():
-                victim = choose(world, path)
-                flip(victim, world.random)
-                world.damaged.add(victim)
-            world.notes[f"checkpoints with a flipped byte: {kind}"] += len(newest)
-            world.recovered(f"flip-checkpoint-{kind}", lose_disk(world, member))
-            judges_again(world, member)
-
-    run.__doc__ = f"Of each partition's newest checkpoint a byte of {kind} is another one, and a processor loses its disk."
-    ALL[f"flip-checkpoint-{kind}"] = run
-
-
-def newest_manifests(world):
-    """partition -> path of its newest manifest."""
-    found = {}
-    for path in sorted(world.bucket.root.glob("*/*/manifests/*.json"), key=lambda path: int(path.stem)):
-        found[int(path.parents[1].name)] = path
-    return found
-
-
-def one_of_its_files(world, manifest):
-    named = json.loads(manifest.read_bytes().splitlines()[0])["files"]
-    file = world.random.choice([file for file in named if file["size"]])
-    return manifest.parents[1] / "files" / file["sha256"]
-
-
-flip_checkpoint_scenario("manifest", lambda _, path: path)
-flip_checkpoint_scenario("file", one_of_its_files)
-
-
 # ---------------------------------------------------------------- damaged files
 
 
@@ -479,9 +417,70 @@ def flip_scenario(kind, belongs):
             world.notes[f"opened again: {kind}"] += len(flipped & member.live())
             world.notes[f"set aside as corrupt: {kind}"] += len(member.set_aside() - before)
 
-    run.__doc__ = f"kill -9, and one byte of the {kind} file of each store of that processor is another one."
+    run.__doc__ = f"kill -9, and one byte of a {kind} file of each store of that processor is another one."
     ALL[f"flip-{kind}"] = run
 
 
 for each, belongs in FILE_KINDS.items():
     flip_scenario(each, belongs)
+
+
+# ---------------------------------------------------------------- checkpoints
+
+
+@scenario
+def object_store(world):
+    """The object store fails in one of its ways: judging goes on, and whoever lost its disk meanwhile comes back."""
+    if world.checkpoints != "s3":
+        raise Skipped("no checkpoints in an object store (an older binary, or --checkpoints directory)")
+    fault = world.random.choice(list(FAULTS))
+    with world.fault("object-store"):
+        world.bucket.fail(fault, world.random.choice((0.3, 1.0)))
+        try:
+            world.sleep(2 * CHECKPOINT_SECONDS)
+            world.recovered("object-store", world.demand(world.watch.partitions))
+            demand = lose_disk(world, world.pick())
+            world.sleep(3.0)
+        finally:
+            failed = world.bucket.fail(None)
+        world.bites(failed, f"no request met `{fault}`")
+        world.notes[f"requests to the object store that failed: {fault}"] += failed
+        world.recovered("object-store-and-wipe", demand)
+
+
+def flip_checkpoint_scenario(kind, choose):
+    def run(world):
+        if not world.checkpoints:
+            raise Skipped("the binary has no checkpoints yet")
+        member = world.pick()
+        with world.fault(f"flip-checkpoint-{kind}"):
+            newest = {}
+            world.until(lambda: newest.update(newest_manifests(world)) or newest, BITES_WITHIN, "a checkpoint")
+            for path in newest.values():
+                victim = choose(world, path)
+                flip(victim, world.random)
+                world.damaged.add(victim)
+            world.notes[f"checkpoints with a flipped byte: {kind}"] += len(newest)
+            world.recovered(f"flip-checkpoint-{kind}", lose_disk(world, member))
+            judges_again(world, member)
+
+    run.__doc__ = f"Of each partition's newest checkpoint a byte of its {kind} is another one, and a processor loses its disk."
+    ALL[f"flip-checkpoint-{kind}"] = run
+
+
+def newest_manifests(world):
+    """partition -> path of its newest manifest."""
+    found = {}
+    for path in sorted(world.bucket.root.glob("*/*/manifests/*.json"), key=lambda path: int(path.stem)):
+        found[int(path.parents[1].name)] = path
+    return found
+
+
+def one_of_its_files(world, manifest):
+    named = json.loads(manifest.read_bytes().splitlines()[0])["files"]
+    file = world.random.choice([file for file in named if file["size"]])
+    return manifest.parents[1] / "files" / file["sha256"]
+
+
+flip_checkpoint_scenario("manifest", lambda _, path: path)
+flip_checkpoint_scenario("file", one_of_its_files)

@@ -80,6 +80,17 @@ class World:
     # ------------------------------------------------------------------ start and end
 
     def __enter__(self):
+        try:
+            self.start()
+        except BaseException:  # interrupted, too: leave nothing behind
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def start(self):
         gavel = self.gavel
         self.digests = {gavel.publish(CHECKER / name): CHECKER / name for name in POLICIES}
         gavel.call("policy", "activate", next(iter(self.digests)))
@@ -87,9 +98,8 @@ class World:
             member.start()
         self.go_on_sending()
         self.settle("the start")
-        return self
 
-    def __exit__(self, *_):
+    def stop(self):
         self.stop_load()
         for member in self.members:
             if member.processor:
