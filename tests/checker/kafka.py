@@ -7,7 +7,7 @@ from checker.wire import Record
 BEGINNING = 0
 
 
-def consumer(bootstrap):
+def consumer(bootstrap, **settings):
     return Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -19,6 +19,7 @@ def consumer(bootstrap):
             # The end may be an offset without a record (a transaction's marker): only this event tells.
             "enable.partition.eof": True,
         }
+        | settings
     )
 
 
@@ -42,8 +43,14 @@ def read_topics(bootstrap, names):
 
 
 def read_topic(reader, topic):
+    records = {number: [] for number in ends(reader, topic)}
+    visit_topic(reader, topic, lambda record: records[record.partition].append(record))
+    return records
+
+
+def visit_topic(reader, topic, visit):
+    """Shows every record, in order within its partition."""
     bounds = ends(reader, topic)
-    records = {number: [] for number in bounds}
     waiting = {number for number, (start, end) in bounds.items() if end > start}
     reader.assign([TopicPartition(topic, number, bounds[number][BEGINNING]) for number in waiting])
     silent = 0
@@ -57,11 +64,10 @@ def read_topic(reader, topic):
             if message.error() and message.error().code() != KafkaError._PARTITION_EOF:
                 raise KafkaException(message.error())
             if not message.error() and message.offset() < end:
-                records[number].append(record_of(message))
+                visit(record_of(message))
             if message.error() or message.offset() + 1 >= end:
                 waiting.discard(number)
     reader.unassign()
-    return records
 
 
 def record_of(message):

@@ -241,6 +241,10 @@ def send(bootstrap, topic, records, count, seconds):
             "enable.idempotence": True,
             "linger.ms": 5,
             "message.max.bytes": 2_000_000,
+            # A broker that hangs holds the load up for seconds, not for half a minute.
+            "request.timeout.ms": 4_000,
+            "socket.timeout.ms": 5_000,
+            "topic.metadata.refresh.interval.ms": 2_000,
         }
     )
     failed = []
