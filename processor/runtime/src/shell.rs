@@ -3,6 +3,7 @@
 mod checkpointer;
 mod clients;
 mod context;
+mod effects;
 mod farewell;
 mod murmur2;
 mod outbox;

@@ -20,6 +20,10 @@ fn base(config: &Config, role: &str) -> ClientConfig {
     let mut client = ClientConfig::new();
     client.set("client.id", format!("gavel-{role}"));
     client.set("bootstrap.servers", config.kafka.bootstrap_servers.as_str());
+    // A broker that hangs (and does not refuse) is left after this long, and its successor as leader found; librdkafka's own
+    // defaults, a minute and five, keep the partitions of such a broker dark for more than a minute.
+    client.set("socket.timeout.ms", "10000");
+    client.set("topic.metadata.refresh.interval.ms", "3000");
     // librdkafka's own lines come through the context; notices about idle connections are noise.
     client.set("log.connection.close", "false");
     client.set_log_level(RDKafkaLogLevel::Warning);
@@ -127,8 +131,6 @@ pub fn shadow_producer_config(config: &Config) -> ClientConfig {
     client.set("queue.buffering.max.kbytes", SHADOW_KIBIBYTES);
     client.set("partitioner", "murmur2");
     client.set("message.max.bytes", REQUEST_BYTES);
-    // A topic that was missing is found again this soon.
-    client.set("topic.metadata.refresh.interval.ms", "10000");
     client
 }
 

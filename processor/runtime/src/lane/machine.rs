@@ -325,6 +325,22 @@ impl Lane {
         }
     }
 
+    /// The client has given up a partition that runs, because the log has no record where it stands: the restorer finds out why, and
+    /// halts it if its history is lost.
+    pub fn out_of_range<E: Effects>(&mut self, effects: &mut E, partition: i32) {
+        let Some(entry) = self.partitions.get_mut(&partition) else {
+            return;
+        };
+        if entry.phase == Phase::Live {
+            tracing::warn!(
+                partition,
+                "the log has no record where the partition stands; restoring it"
+            );
+            self.generation += 1;
+            entry.restore_again(effects, self.generation);
+        }
+    }
+
     /// An output has been delivered; `at` is its offset in its own partition.
     pub fn acked<E: Effects>(&mut self, effects: &mut E, delivery: Delivery, at: i64) {
         let Some(entry) = self.partitions.get_mut(&delivery.assignment.partition) else {

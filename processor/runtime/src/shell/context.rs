@@ -6,7 +6,7 @@
 
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -67,7 +67,8 @@ impl LaneContext {
 
     fn assign(consumer: &BaseConsumer<Self>, list: &mut TopicPartitionList) -> KafkaResult<()> {
         // Any absolute offset, until the restorer knows the right one: the partition is paused, and the lane takes no record before its
-        // restore. Not INVALID, which means C; and not End, which librdkafka looks up later, also after a seek, and then goes there.
+        // restore. Where the log no longer has it, a fetch that slips through before the pause makes the client give the partition up;
+        // the seek after the restore then assigns it anew. Not INVALID, which means C; and not End, which librdkafka looks up later, also after a seek, and then goes there.
         list.set_all_offsets(Offset::Offset(0))?;
         consumer.incremental_assign(list)?;
         consumer.pause(list)
@@ -85,7 +86,12 @@ impl ClientContext for LaneContext {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(%error, reason, "consumer");
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) {
+            // Comes again as an error of a poll, which acts on it.
+            tracing::debug!(%error, reason, "consumer");
+        } else {
+            tracing::warn!(%error, reason, "consumer");
+        }
     }
 }
 

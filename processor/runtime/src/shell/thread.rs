@@ -5,24 +5,22 @@
 
 use super::checkpointer::Checkpoints;
 use super::context::{LaneContext, Rebalance};
+use super::effects::Shell;
 use super::farewell::{Farewell, HANDED_OVER};
 use super::murmur2;
 use super::outbox::{Outbox, OutputTopics, Report};
-use super::restorer::{Cancel, Job, Restorers};
+use super::restorer::Restorers;
 use super::shadow::ShadowOutbox;
 use crate::control::ControlFollower;
 use crate::kafka::header_bytes;
-use crate::lane::{
-    Assignment, Effects, HaltReason, Lane, NotTaken, Output, Ready, Recorded, Retired, SeekLater,
-    Settings, ShadowVerdict,
-};
+use crate::lane::{Assignment, HaltReason, Lane, Ready, Recorded, Settings};
 use crate::telemetry::Telemetry;
 use gavel_judge::{ControlLog, Record, Timestamp};
-use gavel_state::{Backend, Batch, Writer};
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Message};
-use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use gavel_state::Writer;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::{ClientConfig, Offset};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -34,8 +32,6 @@ const BATCH: usize = 1_000;
 const IDLE: Duration = Duration::from_millis(5);
 /// As `IDLE` while a revoke is unanswered: librdkafka holds every partition of the consumer until it is.
 const HURRY: Duration = Duration::from_millis(1);
-/// Longest wait of a seek; it is a local operation.
-const SEEK: Duration = Duration::from_millis(500);
 /// How often the lane tells telemetry what it holds, takes a new control log, and asks for positions.
 const REPORT: Duration = Duration::from_millis(250);
 /// What holds a lane up for longer is worth a line.
@@ -118,195 +114,6 @@ impl Drop for Ended {
     }
 }
 
-/// The effects of the machine on rdkafka, the restorer, the writer and the control log.
-struct Shell<'c> {
-    index: usize,
-    consumer: &'c BaseConsumer<LaneContext>,
-    topic: String,
-    outbox: Outbox,
-    shadow: ShadowOutbox,
-    restorers: Restorers,
-    writer: Arc<Writer>,
-    checkpoints: Checkpoints,
-    control: Arc<ControlFollower>,
-    telemetry: Arc<Telemetry>,
-    mail: Sender<Mail>,
-    cancels: BTreeMap<i32, (Assignment, Cancel)>,
-    commits: Vec<(i32, i64)>,
-    /// Timestamp of the record at hand.
-    stamp: i64,
-    stopping: bool,
-    /// A rebalance has been answered since the fetcher was last woken.
-    resumed: bool,
-    failed: Option<String>,
-}
-
-impl Shell<'_> {
-    fn list(&self, partitions: impl IntoIterator<Item = i32>) -> TopicPartitionList {
-        let mut list = TopicPartitionList::new();
-        for partition in partitions {
-            list.add_partition(&self.topic, partition);
-        }
-        list
-    }
-
-    /// Checks the answer of a consumer call; an error there means that the client and the machine disagree.
-    fn check(&mut self, what: &str, answer: Result<(), KafkaError>) {
-        if let Err(error) = answer {
-            tracing::error!(what, %error, "the consumer refused");
-            self.failed
-                .get_or_insert_with(|| format!("{what}: {error}"));
-        }
-    }
-
-    fn send_commits(&mut self) {
-        if self.commits.is_empty() {
-            return;
-        }
-        let mut list = TopicPartitionList::new();
-        for (partition, next) in self.commits.drain(..) {
-            if let Err(error) =
-                list.add_partition_offset(&self.topic, partition, Offset::Offset(next))
-            {
-                tracing::debug!(partition, next, %error, "not a committable offset");
-            }
-        }
-        if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
-            tracing::debug!(%error, "the lag signal was not committed; the next commit repairs it");
-        }
-    }
-}
-
-impl Effects for Shell<'_> {
-    type Headers = BorrowedHeaders;
-
-    fn produce(&mut self, output: Output<'_, BorrowedHeaders>) -> Result<(), NotTaken> {
-        if let Some(refusal) = output.refusal {
-            self.telemetry.dead_letter(refusal.code());
-        }
-        self.outbox.send(&output, self.stamp)
-    }
-
-    fn shadow(&mut self, verdict: ShadowVerdict<'_, BorrowedHeaders>) {
-        self.shadow.send(&verdict);
-    }
-
-    fn pause(&mut self, partition: i32) {
-        let answer = self.consumer.pause(&self.list([partition]));
-        self.check("pause", answer);
-    }
-
-    fn seek(&mut self, partition: i32, offset: i64) -> Result<(), SeekLater> {
-        let mut list = TopicPartitionList::new();
-        list.add_partition_offset(&self.topic, partition, Offset::Offset(offset))
-            .map_err(|_| SeekLater)?;
-        let answer = self
-            .consumer
-            .seek_partitions(list, SEEK)
-            .map_err(|error| error.to_string())
-            .and_then(|list| {
-                list.elements()
-                    .iter()
-                    .try_for_each(|element| element.error())
-                    .map_err(|error| error.to_string())
-            });
-        answer.map_err(|error| {
-            tracing::debug!(partition, offset, error, "seek postponed");
-            SeekLater
-        })
-    }
-
-    fn resume(&mut self, partition: i32) {
-        let answer = self.consumer.resume(&self.list([partition]));
-        self.check("resume", answer);
-    }
-
-    fn write(&mut self, assignment: Assignment, backend: Arc<dyn Backend>, batch: Batch) {
-        let (mail, telemetry, boundary) = (
-            self.mail.clone(),
-            Arc::clone(&self.telemetry),
-            batch.meta.boundary,
-        );
-        self.writer.submit(backend, batch, move |outcome| {
-            telemetry.epoch(outcome.is_ok());
-            // A lane that is gone does not need to know.
-            let _gone = mail.send(Mail::Written {
-                assignment,
-                boundary,
-                outcome,
-            });
-        });
-    }
-
-    fn commit(&mut self, partition: i32, next_offset: i64) {
-        self.commits.push((partition, next_offset));
-    }
-
-    fn unassign(&mut self, partitions: &[i32]) {
-        tracing::info!(lane = self.index, ?partitions, "given back");
-        self.send_commits();
-        self.resumed = true;
-        if !self.stopping {
-            let answer = self
-                .consumer
-                .incremental_unassign(&self.list(partitions.iter().copied()));
-            self.check("incremental_unassign", answer);
-        }
-    }
-
-    fn retired(&mut self, partition: i32, retired: Retired) {
-        self.checkpoints.retired(partition, retired);
-    }
-
-    fn restore(&mut self, assignment: Assignment) {
-        let cancel = Cancel::default();
-        self.cancels
-            .insert(assignment.partition, (assignment, cancel.clone()));
-        self.restorers.submit(Job {
-            assignment,
-            cancel,
-            mail: self.mail.clone(),
-        });
-    }
-
-    fn cancel_restore(&mut self, assignment: Assignment) {
-        if let Some((_, cancel)) = self
-            .cancels
-            .remove(&assignment.partition)
-            .filter(|(of, _)| *of == assignment)
-        {
-            cancel.cancel();
-        }
-    }
-
-    fn consult(&mut self, order: i64) {
-        let mail = self.mail.clone();
-        self.control.consult(
-            order,
-            Box::new(move |control| {
-                let _gone = mail.send(Mail::Consulted { control, order });
-            }),
-        );
-    }
-
-    fn replace_producer(&mut self) {
-        self.telemetry.producers_replaced.inc();
-        if let Err(error) = self.outbox.replace() {
-            self.failed
-                .get_or_insert_with(|| format!("a new producer: {error}"));
-        }
-    }
-
-    fn halted(&mut self, partition: i32, reason: &HaltReason) {
-        tracing::error!(
-            partition,
-            code = reason.code(),
-            runbook = format!("docs/runbooks.md#{}", reason.code()),
-            "partition halted: {reason}"
-        );
-    }
-}
-
 fn run(parts: LaneParts, mail: Sender<Mail>, mailbox: &Receiver<Mail>) -> Result<(), Error> {
     let consumer: BaseConsumer<LaneContext> = parts
         .consumer
@@ -335,6 +142,7 @@ fn run(parts: LaneParts, mail: Sender<Mail>, mailbox: &Receiver<Mail>) -> Result
         stamp: 0,
         stopping: false,
         resumed: false,
+        out_of_range: false,
         failed: None,
     };
     // Two partitions' worth in flight: above it the lane waits a millisecond for reports before it reads on.
@@ -553,6 +361,10 @@ impl Loop<'_> {
                 Some(Err(KafkaError::MessageConsumptionFatal(error))) => {
                     return Err(Error::Fatal(error.to_string()));
                 }
+                // It does not say which; those that it has given up no longer let themselves be sought.
+                Some(Err(KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset))) => {
+                    self.shell.out_of_range = true;
+                }
                 Some(Err(error)) => tracing::warn!(lane = self.index, %error, "consumer"),
             }
             wait = Duration::ZERO;
@@ -588,21 +400,14 @@ impl Loop<'_> {
     /// librdkafka pauses every partition of a consumer from the moment a rebalance arrives until it is answered, and when it resumes
     /// them its fetching thread may sleep on for half a second. A seek to where they stand wakes it.
     fn wake_fetcher(&mut self) {
-        if !std::mem::take(&mut self.shell.resumed) || self.shell.stopping {
+        let resumed = std::mem::take(&mut self.shell.resumed);
+        let out_of_range = std::mem::take(&mut self.shell.out_of_range);
+        if !(resumed || out_of_range) || self.shell.stopping {
             return;
         }
-        let mut list = TopicPartitionList::new();
-        for (partition, next) in self.lane.running() {
-            if let Err(error) =
-                list.add_partition_offset(&self.shell.topic, partition, Offset::Offset(next))
-            {
-                tracing::debug!(partition, next, %error, "not an offset to seek");
-            }
-        }
-        if list.count() > 0
-            && let Err(error) = self.shell.consumer.seek_partitions(list, SEEK)
-        {
-            tracing::debug!(%error, "the fetcher wakes by itself");
+        let given_up = self.shell.touch(self.lane.running());
+        for partition in given_up {
+            self.lane.out_of_range(&mut self.shell, partition);
         }
     }
 
