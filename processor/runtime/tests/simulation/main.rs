@@ -52,6 +52,24 @@ struct Tally {
     fingerprint: u64,
 }
 
+impl Tally {
+    fn add(&mut self, other: Tally) {
+        self.records += other.records;
+        self.duplicates += other.duplicates;
+        self.refused += other.refused;
+        self.crashes += other.crashes;
+        self.zombies += other.zombies;
+        self.moves += other.moves;
+        self.shadows += other.shadows;
+        self.shadows_lost += other.shadows_lost;
+        self.checkpoints += other.checkpoints;
+        self.installed += other.installed;
+        self.quarantined += other.quarantined;
+        self.swept += other.swept;
+        self.trimmed += other.trimmed;
+    }
+}
+
 impl Simulation {
     fn new(seed: u64, bug: Option<SeededBug>) -> Simulation {
         let mut cluster = Cluster::new(PARTITIONS);
@@ -678,30 +696,34 @@ fn seeds(default: u64) -> std::ops::Range<u64> {
 
 #[test]
 fn every_schedule_ends_with_the_verdicts_and_the_state_of_a_straight_fold() {
-    let mut total = Tally::default();
-    let range = seeds(3_000);
-    for seed in range.clone() {
-        match Simulation::new(seed, None).run() {
-            Ok(tally) => {
-                total.records += tally.records;
-                total.duplicates += tally.duplicates;
-                total.refused += tally.refused;
-                total.crashes += tally.crashes;
-                total.zombies += tally.zombies;
-                total.moves += tally.moves;
-                total.shadows += tally.shadows;
-                total.shadows_lost += tally.shadows_lost;
-                total.checkpoints += tally.checkpoints;
-                total.installed += tally.installed;
-                total.quarantined += tally.quarantined;
-                total.swept += tally.swept;
-                total.trimmed += tally.trimmed;
+    let range = seeds(10_000);
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
+    // Each seed is a run of its own, so how they are shared out changes nothing.
+    let runs = |first: u64| {
+        let mut total = Tally::default();
+        for seed in (range.start + first..range.end).step_by(cores as usize) {
+            match Simulation::new(seed, None).run() {
+                Ok(tally) => total.add(tally),
+                Err(problem) => panic!(
+                    "seed {seed}: {problem}\nreplay: GAVEL_SIM_SEED={seed} cargo test --release -p gavel-runtime --features seeded-bugs --test simulation every_schedule"
+                ),
             }
-            Err(problem) => panic!(
-                "seed {seed}: {problem}\nreplay: GAVEL_SIM_SEED={seed} cargo test --release -p gavel-runtime --features seeded-bugs --test simulation every_schedule"
-            ),
         }
-    }
+        total
+    };
+    let total = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..cores)
+            .map(|first| {
+                let runs = &runs;
+                scope.spawn(move || runs(first))
+            })
+            .collect();
+        let mut total = Tally::default();
+        for thread in threads {
+            total.add(thread.join().expect("a seed failed, as it says above"));
+        }
+        total
+    });
     println!("{} seeds: {total:?}", range.end - range.start);
     if range.end - range.start > 100 {
         assert!(
