@@ -10,7 +10,7 @@ use crate::kafka::{
 };
 use crate::lane::Settings;
 use crate::shell::{
-    self, Checkpointer, Checkpoints, Farewell, LaneHandle, LaneParts, Mail, OutputTopics,
+    self, Checkpointer, Checkpoints, Farewell, LaneHandle, LaneParts, LogStart, Mail, OutputTopics,
     Restorers, WorldParts,
 };
 use crate::telemetry::Telemetry;
@@ -126,13 +126,16 @@ impl Processor {
             source,
         })?);
         let repository = repository(config)?;
-        let (checkpointer, checkpoints) =
-            Checkpointer::start(&config.checkpoints, repository.clone(), &telemetry).map_err(
-                |source| RunError::Io {
-                    what: "start the checkpointer".into(),
-                    source,
-                },
-            )?;
+        let (checkpointer, checkpoints) = Checkpointer::start(
+            &config.checkpoints,
+            repository.clone(),
+            log_start(config),
+            &telemetry,
+        )
+        .map_err(|source| RunError::Io {
+            what: "start the checkpointer".into(),
+            source,
+        })?;
         let parts = Arc::new(WorldParts {
             config: config.clone(),
             control: Arc::clone(&control),
@@ -319,6 +322,19 @@ fn repository(config: &Config) -> Result<Option<Repository>, RunError> {
         Ok(()) => {}
     }
     Ok(Some(Repository::new(Arc::new(store) as Arc<dyn Objects>)))
+}
+
+/// Asks with a client of its own, which is made when it is first needed.
+fn log_start(config: &Config) -> LogStart {
+    let config = config.clone();
+    let mut cluster = None;
+    Box::new(move |partition| {
+        if cluster.is_none() {
+            cluster = Cluster::new(&config).ok();
+        }
+        let bounds = cluster.as_ref()?.bounds(&config.topics.messages, partition);
+        bounds.ok().map(|bounds| bounds.start)
+    })
 }
 
 fn bytes(size: u64) -> usize {

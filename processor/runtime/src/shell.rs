@@ -13,7 +13,7 @@ mod stored;
 mod thread;
 mod world;
 
-pub use checkpointer::{Checkpointer, Checkpoints};
+pub use checkpointer::{Checkpointer, Checkpoints, LogStart};
 pub use farewell::{Farewell, marker};
 pub use murmur2::partition_of;
 pub use outbox::{OutputTopics, dead_letter_value, headers_of};

@@ -23,7 +23,8 @@ pub const MISROUTED: &str = "gavel_misrouted_records_total";
 pub const VERDICT_DELAY: &str = "gavel_verdict_delay_seconds";
 /// 1 for the phase that a partition of this process is in, by `partition` and `phase`. Alert on `halted`.
 pub const PARTITION_PHASE: &str = "gavel_partition_phase";
-/// Offsets of a partition, by `partition` and `kind`: `checkpoint` (K, the newest that this process saved), `stored` (S), `acknowledged` (V), `next` (to be folded).
+/// Offsets of a partition, by `partition` and `kind`: `log_start` (L, asked for now and
+/// then), `checkpoint` (K, the newest that this process saved), `stored` (S), `acknowledged` (V), `next` (to be folded).
 pub const PARTITION_OFFSET: &str = "gavel_partition_offset";
 /// Outputs not acknowledged yet, by `partition`.
 pub const IN_FLIGHT: &str = "gavel_outputs_in_flight";
@@ -90,8 +91,8 @@ pub struct Telemetry {
     corrupt: IntCounterVec,
     checkpoint_bytes: IntCounter,
     checkpoint_seconds: Histogram,
-    /// K of the partitions that are here.
-    saved: Mutex<BTreeMap<i32, i64>>,
+    /// Offsets of partitions that no lane reports: `log_start` and `checkpoint`.
+    beside: Mutex<BTreeMap<(i32, &'static str), i64>>,
     rebalances: IntCounterVec,
     shadowed: [IntCounter; 3],
     pub misrouted: IntCounter,
@@ -190,7 +191,7 @@ impl Telemetry {
                 "Seconds that saving a checkpoint took",
                 prometheus::exponential_buckets(0.01, 2.0, 16)?,
             )?,
-            saved: Mutex::default(),
+            beside: Mutex::default(),
             rebalances: counter(REBALANCES, "Rebalances seen", &["kind"])?,
             misrouted: single(
                 MISROUTED,
@@ -255,8 +256,17 @@ impl Telemetry {
         self.checkpoints.with_label_values(&["saved"]).inc();
         self.checkpoint_seconds.observe(seconds);
         self.checkpoint_bytes.inc_by(uploaded);
-        let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
-        saved.insert(partition, boundary);
+        self.note(partition, "checkpoint", boundary);
+    }
+
+    /// L.
+    pub fn log_start(&self, partition: i32, start: i64) {
+        self.note(partition, "log_start", start);
+    }
+
+    fn note(&self, partition: i32, kind: &'static str, offset: i64) {
+        let mut beside = self.beside.lock().unwrap_or_else(PoisonError::into_inner);
+        beside.insert((partition, kind), offset);
     }
 
     pub fn checkpoint_failed(&self) {
@@ -355,13 +365,15 @@ impl Telemetry {
         ] {
             gauge.reset();
         }
-        let saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+        let beside = self.beside.lock().unwrap_or_else(PoisonError::into_inner);
         for view in self.partitions() {
             let partition = view.partition.to_string();
-            if let Some(boundary) = saved.get(&view.partition) {
-                self.offsets
-                    .with_label_values(&[partition.as_str(), "checkpoint"])
-                    .set(*boundary);
+            for kind in ["log_start", "checkpoint"] {
+                if let Some(offset) = beside.get(&(view.partition, kind)) {
+                    self.offsets
+                        .with_label_values(&[partition.as_str(), kind])
+                        .set(*offset);
+                }
             }
             self.phases
                 .with_label_values(&[partition.as_str(), view.phase.name()])

@@ -64,6 +64,9 @@ pub enum FetchError {
     /// Set it aside and use the one before.
     #[error("checkpoint of offset {boundary} is broken: {detail}")]
     Broken { boundary: i64, detail: String },
+    /// Somebody has removed it since it was listed: use the one before.
+    #[error("checkpoint of offset {boundary} has been removed")]
+    Gone { boundary: i64 },
     /// Leave it where it is and use the one before.
     #[error("checkpoint of offset {boundary} has format {found}, which this binary does not read")]
     Newer { boundary: i64, found: u32 },
@@ -172,7 +175,11 @@ impl Repository {
             detail,
         };
         let bytes = match self.objects.get(&manifest_path(identity, of)) {
-            Err(ObjectError::Missing { .. }) => return Err(broken("its manifest is gone".into())),
+            Err(ObjectError::Missing { .. }) => {
+                return Err(FetchError::Gone {
+                    boundary: of.boundary,
+                });
+            }
             other => other.map_err(FetchError::Objects)?,
         };
         let manifest = Manifest::decode(&bytes, identity).map_err(|unfit| match unfit {

@@ -103,6 +103,7 @@ impl Repository {
                     sweep.named.insert(put, objects);
                 }
                 Err(FetchError::Objects(error)) => return Err(error),
+                Err(FetchError::Gone { .. }) => {}
                 Err(FetchError::Broken { boundary, detail }) => {
                     tracing::error!(
                         partition = identity.partition,

@@ -14,6 +14,8 @@ const BLOCK_BYTES: usize = 8 << 10;
 const BLOOM_BITS_PER_KEY: f64 = 10.0;
 /// Tables not compacted yet at which commits wait: each one is looked into by every read of an absent key.
 const STOP_AT_TABLES: i32 = 36;
+/// Tables are uploaded one at a time, each from memory.
+const TABLE_BYTES: u64 = 16 << 20;
 /// RocksDB's own text log, of which one old file is kept.
 const LOG_BYTES: usize = 1 << 20;
 
@@ -66,6 +68,7 @@ pub fn of_a_store(shared: &Shared) -> Result<Options, rocksdb::Error> {
     options.set_manifest_preallocation_size(MEMTABLE_PIECE_BYTES);
     options.set_compression_type(DBCompressionType::Lz4);
     options.set_block_based_table_factory(&tables(shared));
+    options.set_target_file_size_base(TABLE_BYTES);
     options.set_max_background_jobs(2);
     options.set_max_file_opening_threads(2);
     options.set_bytes_per_sync(1 << 20);

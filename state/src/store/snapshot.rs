@@ -135,9 +135,10 @@ impl Incoming {
     }
 }
 
-/// Removes what crashes left beside the store in `store`. Called by whoever is about to open it.
+/// Removes what a crash in the middle of an installation left beside the store in `store`. Called by whoever is about to open it.
+/// A snapshot stays: it may still be on its way.
 pub fn tidy(store: &Path) -> Result<(), Error> {
-    for kind in ["snapshot", "incoming", "replaced"] {
+    for kind in ["incoming", "replaced"] {
         clear(&beside(store, kind))?;
     }
     Ok(())

@@ -47,6 +47,9 @@ impl Checkpoints {
     }
 }
 
+/// Asks where the log of a partition begins (L); None if nobody answers.
+pub type LogStart = Box<dyn FnMut(i32) -> Option<i64> + Send>;
+
 /// The two threads: one takes snapshots, one uploads them.
 pub struct Checkpointer {
     snapshots: JoinHandle<()>,
@@ -61,6 +64,7 @@ impl Checkpointer {
     pub fn start(
         settings: &config::Checkpoints,
         repository: Option<Repository>,
+        log_start: LogStart,
         telemetry: &Arc<Telemetry>,
     ) -> std::io::Result<(Checkpointer, Checkpoints)> {
         let (jobs, told) = channel();
@@ -85,6 +89,7 @@ impl Checkpointer {
             bytes_per_second: settings.upload_bytes_per_s.0.max(1),
             deadline: Arc::clone(&deadline),
             uploading,
+            log_start,
             telemetry: Arc::clone(telemetry),
             sweeps: BTreeMap::new(),
         };
@@ -228,6 +233,7 @@ struct Uploader {
     bytes_per_second: u64,
     deadline: Arc<OnceLock<Instant>>,
     uploading: Arc<Mutex<BTreeSet<i32>>>,
+    log_start: LogStart,
     telemetry: Arc<Telemetry>,
     sweeps: BTreeMap<Identity, (Sweep, Option<Instant>)>,
 }
@@ -236,10 +242,11 @@ impl Uploader {
     fn run(mut self, snapshots: &Receiver<Box<dyn Snapshot>>) {
         for snapshot in snapshots {
             let identity = snapshot.meta().identity.clone();
+            let boundary = snapshot.meta().boundary;
             self.upload(snapshot.as_ref());
             drop(snapshot);
             lock(&self.uploading).remove(&identity.partition);
-            self.sweep(&identity);
+            self.look_after(&identity, boundary);
         }
     }
 
@@ -306,18 +313,38 @@ impl Uploader {
         }
     }
 
-    fn sweep(&mut self, identity: &Identity) {
-        let Some(repository) = &self.repository else {
-            return;
-        };
-        let (sweep, last) = self.sweeps.entry(identity.clone()).or_default();
+    /// Now and then: what is old goes, and the log is compared with what was saved.
+    fn look_after(&mut self, identity: &Identity, boundary: i64) {
+        let (_, last) = self.sweeps.entry(identity.clone()).or_default();
         let often = Duration::from_millis(SWEEP_EVERY);
         if self.deadline.get().is_some() || last.is_some_and(|last| last.elapsed() < often) {
             return;
         }
         *last = Some(Instant::now());
-        let now = (wall_ms(), attempt());
-        let swept = repository.sweep(identity, &self.retention, (now.0, &now.1), sweep);
+        self.sweep(identity);
+        let partition = identity.partition;
+        if let Some(start) = (self.log_start)(partition) {
+            self.telemetry.log_start(partition, start);
+            if start > boundary + 1 {
+                tracing::error!(
+                    partition,
+                    log_start = start,
+                    boundary,
+                    runbook = "docs/runbooks.md#checkpoints-failing",
+                    "retention has passed the newest checkpoint: whoever takes this partition over cannot restore it"
+                );
+            }
+        }
+    }
+
+    fn sweep(&mut self, identity: &Identity) {
+        let (Some(repository), Some((sweep, _))) =
+            (&self.repository, self.sweeps.get_mut(identity))
+        else {
+            return;
+        };
+        let (now, attempt) = (wall_ms(), attempt());
+        let swept = repository.sweep(identity, &self.retention, (now, &attempt), sweep);
         if let Ok(swept) = &swept
             && swept.broken > 0
         {

@@ -130,6 +130,7 @@ fn perform(parts: &Arc<WorldParts>, clients: &mut Clients, leases: &Leases, job:
         Some(Err(_)) => "halted",
     };
     parts.telemetry.restore(name);
+    parts.telemetry.restoring(job.assignment.partition, 0);
     let Some(outcome) = outcome else { return };
     parts
         .telemetry

@@ -106,6 +106,7 @@ impl Stored<'_> {
                 );
                 Ok(Some(Arc::new(store)))
             }
+            Err(Problem::Fetch(FetchError::Gone { .. })) => Ok(None),
             Err(Problem::Fetch(FetchError::Newer { boundary, found })) => {
                 tracing::warn!(
                     partition = self.partition,

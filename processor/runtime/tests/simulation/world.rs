@@ -127,6 +127,7 @@ impl World for SimWorld<'_> {
                 aside.map_err(|error| Interrupted::Retry(error.to_string()))?;
                 Ok(None)
             }
+            Err(FetchError::Gone { .. }) => Ok(None),
             Err(error) => Err(Interrupted::Retry(error.to_string())),
         }
     }
