@@ -3,6 +3,7 @@
 use super::effects::{Assignment, Delivery, Effects, Output, ShadowVerdict};
 use super::ledger::Kind;
 use super::live::{Hold, Live, Ready, Sought};
+use super::partition::Partition;
 use super::phase::{HaltReason, Phase};
 use crate::restore::MemoryOfPartition;
 use gavel_judge::{Action, Code, ControlLog, Patience, Record, Step};
@@ -24,17 +25,6 @@ pub struct Settings {
     pub drain_ms: u64,
     #[cfg(feature = "seeded-bugs")]
     pub bug: Option<super::SeededBug>,
-}
-
-/// Whether tests have seeded this defect. Always false, and compiled away, in what is released.
-macro_rules! seeded {
-    ($settings:expr, $bug:ident) => {{
-        #[cfg(feature = "seeded-bugs")]
-        let seeded = $settings.bug == Some(super::SeededBug::$bug);
-        #[cfg(not(feature = "seeded-bugs"))]
-        let seeded = false;
-        seeded
-    }};
 }
 
 /// What became of a record that was handed to the lane.
@@ -62,15 +52,6 @@ pub struct PartitionView {
     pub held: bool,
     /// What waited when the partition became live has been judged.
     pub caught_up: bool,
-}
-
-struct Partition {
-    assignment: Assignment,
-    phase: Phase,
-    live: Option<Box<Live>>,
-    /// The offset or boundary of the last failure: a second one there halts the partition.
-    failed_at: Option<i64>,
-    deadline: u64,
 }
 
 /// One lane's partitions and what it owes the world.
@@ -575,159 +556,5 @@ impl Lane {
             }
             open
         });
-    }
-}
-
-impl Live {
-    /// Seeks if a seek is owed, then runs; a seek that cannot be done now stays owed.
-    fn start<E: Effects>(&mut self, effects: &mut E, partition: i32) {
-        if let Some(offset) = self.seek {
-            if effects.seek(partition, offset).is_err() {
-                return;
-            }
-            self.seek = None;
-            self.sought = Sought::First;
-        }
-        effects.resume(partition);
-    }
-
-    /// As `start`, after a gap before `found`.
-    fn start_again<E: Effects>(&mut self, effects: &mut E, partition: i32, found: i64) {
-        self.start(effects, partition);
-        if self.seek.is_none() {
-            self.sought = Sought::Again(found);
-        }
-    }
-
-    /// Whether offsets between the one expected and this one may be taken to hold no record.
-    fn believes_gap(&self, found: i64) -> bool {
-        match self.sought {
-            Sought::Settled => true,
-            Sought::First => false,
-            Sought::Again(before) => before == found,
-        }
-    }
-}
-
-impl Partition {
-    fn enter(&mut self, next: Phase) {
-        assert!(
-            self.phase.may_become(&next),
-            "partition {}: {} -> {}",
-            self.assignment.partition,
-            self.phase.name(),
-            next.name()
-        );
-        tracing::debug!(
-            partition = self.assignment.partition,
-            from = self.phase.name(),
-            to = next.name(),
-            "phase"
-        );
-        self.phase = next;
-    }
-
-    fn fails_again(&mut self, offset: i64) -> bool {
-        self.failed_at.replace(offset) == Some(offset)
-    }
-
-    fn restore_again<E: Effects>(&mut self, effects: &mut E, generation: u64) {
-        effects.pause(self.assignment.partition);
-        self.live = None;
-        self.enter(Phase::Restoring);
-        self.assignment.generation = generation;
-        effects.restore(self.assignment);
-    }
-
-    fn halt<E: Effects>(&mut self, effects: &mut E, reason: HaltReason) {
-        if self.phase != Phase::Restoring {
-            effects.pause(self.assignment.partition);
-        }
-        self.live = None;
-        effects.halted(self.assignment.partition, &reason);
-        self.enter(Phase::Halted(reason));
-    }
-
-    fn close<E: Effects>(&mut self, effects: &mut E) {
-        if self.phase == Phase::Restoring {
-            effects.cancel_restore(self.assignment);
-        }
-        self.live = None;
-        self.enter(Phase::Closed);
-    }
-
-    /// As `close`, in order.
-    fn retire<E: Effects>(&mut self, effects: &mut E) {
-        if let Some(live) = self.live.take() {
-            effects.retired(self.assignment.partition, live.retire());
-        }
-        self.close(effects);
-    }
-
-    fn drain<E: Effects>(&mut self, effects: &mut E, deadline: u64) {
-        match self.phase {
-            Phase::Live => {
-                effects.pause(self.assignment.partition);
-                self.deadline = deadline;
-                self.enter(Phase::Draining);
-            }
-            Phase::Assigned | Phase::Restoring | Phase::Halted(_) => self.close(effects),
-            Phase::Draining | Phase::Closed => {}
-        }
-    }
-
-    fn tick<E: Effects>(&mut self, effects: &mut E, now: u64, settings: &Settings) {
-        let partition = self.assignment.partition;
-        let draining = match self.phase {
-            Phase::Live => false,
-            Phase::Draining => true,
-            Phase::Assigned | Phase::Restoring | Phase::Closed | Phase::Halted(_) => return,
-        };
-        let Some(live) = self.live.as_mut() else {
-            return;
-        };
-        if !draining && live.seek.is_some() {
-            live.start(effects, partition);
-        }
-        let wants = live.wants_epoch(now, settings.epoch_ms);
-        let last = draining && !live.epoch_in_flight() && live.ledger.passed() > live.stored();
-        if wants || last {
-            live.begin_epoch(now);
-        }
-        let at_most = if draining || live.hold == Some(Hold::Memory) {
-            usize::MAX
-        } else {
-            settings.freeze_per_tick
-        };
-        if let Some(batch) = live.advance_epoch(at_most, seeded!(settings, StateAheadOfVerdicts)) {
-            effects.write(self.assignment, Arc::clone(live.memory.backend()), batch);
-        }
-        let finished = draining && live.finished();
-        let every = if finished { 0 } else { settings.commit_ms };
-        if let Some(next) = live.commit_due(now, every, seeded!(settings, CommitBeforeAck)) {
-            effects.commit(partition, next);
-        }
-        if finished || (draining && now >= self.deadline) {
-            if !finished {
-                tracing::warn!(
-                    partition,
-                    "given back before everything was acknowledged and stored; its next owner restores from S"
-                );
-            }
-            self.retire(effects);
-        }
-    }
-
-    fn view(&self) -> PartitionView {
-        let live = self.live.as_ref();
-        PartitionView {
-            partition: self.assignment.partition,
-            phase: self.phase.clone(),
-            ladder: live.map(|live| (live.stored(), live.ledger.acknowledged(), live.next)),
-            in_flight: live.map_or(0, |live| live.ledger.in_flight()),
-            context_bytes: live.map_or(0, |live| live.memory.stats().used_bytes),
-            held: live.is_some_and(|live| live.hold.is_some()),
-            caught_up: live.is_some_and(|live| live.caught_up()),
-        }
     }
 }

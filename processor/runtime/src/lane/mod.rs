@@ -6,12 +6,24 @@
 //! producer and all that it touched is restored from S. What a candidate says in shadow is outside of all this: it goes out
 //! through an effect without an answer, so no failure of it can reach a verdict.
 
+/// Whether tests have seeded this defect. Always false, and compiled away, in what is released.
+macro_rules! seeded {
+    ($settings:expr, $bug:ident) => {{
+        #[cfg(feature = "seeded-bugs")]
+        let seeded = $settings.bug == Some($crate::lane::SeededBug::$bug);
+        #[cfg(not(feature = "seeded-bugs"))]
+        let seeded = false;
+        seeded
+    }};
+}
+
 #[cfg(feature = "seeded-bugs")]
 mod bugs;
 mod effects;
 mod ledger;
 mod live;
 mod machine;
+mod partition;
 mod phase;
 
 pub use effects::{Assignment, Delivery, Effects, NotTaken, Output, SeekLater, ShadowVerdict};

@@ -1,6 +1,7 @@
 //! One simulated processor: the real lane machine, the real memory, a disk that may forget, a producer that may lose its
 //! queue, and a consumer that does what it is told.
 
+use crate::checkpoints::disturb;
 use crate::cluster::{Appended, Cluster, Rng};
 use crate::world::{Did, SimWorld};
 use gavel_judge::ControlLog;
@@ -9,10 +10,7 @@ use gavel_runtime::lane::{
     SeekLater, Settings, ShadowVerdict,
 };
 use gavel_runtime::restore::{Interrupted, Leases, Request, restore};
-use gavel_state::{
-    ATTEMPT_MOST, Backend, Batch, MemoryStore, ObjectFault, Repository, Retention, Saved, Snapshot,
-    Sweep,
-};
+use gavel_state::{Backend, Batch, MemoryStore, Snapshot, Sweep};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -22,11 +20,6 @@ const SHADOWS_WAITING: usize = 6;
 const CONTEXT_BYTES: usize = 4_000;
 /// Records that are folded again rather than looking for a checkpoint.
 const CHEAP_FOLD: i64 = 25;
-pub const RETENTION: Retention = Retention {
-    newest: 3,
-    anchor_every: 300_000,
-    anchor_keep: 3_000_000,
-};
 
 struct Pending {
     delivery: Delivery,
@@ -63,7 +56,7 @@ pub struct Io {
     consults: Vec<i64>,
     pub unassigned: Vec<i32>,
     commits: Vec<(i32, i64)>,
-    retired: Vec<(i32, Retired)>,
+    pub retired: Vec<(i32, Retired)>,
     producers: usize,
     pub halted: Vec<(i32, HaltReason)>,
     seeks_fail: bool,
@@ -185,14 +178,14 @@ pub struct Process {
     pub io: Io,
     /// A zombie is alive but does not run; the group has given its partitions away.
     pub zombie: bool,
-    disk: BTreeMap<i32, Arc<MemoryStore>>,
+    pub disk: BTreeMap<i32, Arc<MemoryStore>>,
     leases: Leases,
     control_seen: usize,
     clock: u64,
-    bug: Option<SeededBug>,
+    pub bug: Option<SeededBug>,
     /// Taken, not uploaded yet, with the time at which the upload of each begins to count.
-    snapshots: Vec<Box<dyn Snapshot>>,
-    sweeps: BTreeMap<i32, Sweep>,
+    pub snapshots: Vec<Box<dyn Snapshot>>,
+    pub sweeps: BTreeMap<i32, Sweep>,
     pub did: Did,
     pub saved: usize,
     pub swept: usize,
@@ -478,7 +471,7 @@ impl Process {
             committed,
         };
         if faults {
-            disturb(cluster, rng, partition);
+            disturb(cluster, rng);
         }
         let mut world = SimWorld {
             cluster,
@@ -526,101 +519,6 @@ impl Process {
         self.lane.consulted(&mut self.io, control, order);
     }
 
-    /// Of a live partition, or of one that was given back; then its store is free.
-    fn take_snapshot(&mut self, rng: &mut Rng) {
-        let (partition, backend) = if self.io.retired.is_empty() {
-            let live: Vec<i32> = self.disk.keys().copied().collect();
-            let Some(&partition) = rng.pick(&live) else {
-                return;
-            };
-            (
-                partition,
-                Arc::clone(&self.disk[&partition]) as Arc<dyn Backend>,
-            )
-        } else {
-            let (partition, retired) = self.io.retired.remove(0);
-            (partition, Arc::clone(retired.memory.backend()))
-        };
-        let taken = self
-            .snapshots
-            .iter()
-            .any(|snapshot| snapshot.meta().identity.partition == partition);
-        if let Some(snapshot) = backend.snapshot().expect("memory does not fail")
-            && !taken
-        {
-            self.snapshots.push(snapshot);
-        }
-    }
-
-    pub fn repository(&self, cluster: &Cluster) -> Repository {
-        cluster.repository().with_bug(match self.bug {
-            Some(SeededBug::Repository(bug)) => Some(bug),
-            _ => None,
-        })
-    }
-
-    /// Between two uploads time passes and others work on the same objects.
-    fn upload(&mut self, cluster: &mut Cluster, rng: &mut Rng, faults: bool) {
-        if self.snapshots.is_empty() {
-            return;
-        }
-        let snapshot = self.snapshots.remove(rng.below(self.snapshots.len()));
-        let identity = snapshot.meta().identity.clone();
-        let repository = self.repository(cluster);
-        if faults {
-            disturb(cluster, rng, identity.partition);
-        }
-        cluster.pass(0);
-        let began = cluster.wall();
-        let mut other = Sweep::default();
-        let name = format!("a{}", rng.next());
-        let mut pace = |_: u64| {
-            if faults {
-                cluster.pass(rng.below(400_000) as i64);
-                if rng.once_in(3) {
-                    let now = cluster.wall();
-                    let attempt = format!("o{}", rng.next());
-                    let _failed =
-                        repository.sweep(&identity, &RETENTION, (now, &attempt), &mut other);
-                }
-                if rng.once_in(40) {
-                    return false;
-                }
-            }
-            cluster.wall() - began < ATTEMPT_MOST.as_millis() as i64
-        };
-        let every = RETENTION.anchor_every;
-        let saved = gavel_runtime::checkpoint::save(
-            &repository,
-            snapshot.as_ref(),
-            &name,
-            every,
-            &mut pace,
-        );
-        self.saved += usize::from(matches!(saved, Ok(Saved::Created { .. })));
-    }
-
-    fn sweep(&mut self, cluster: &mut Cluster, rng: &mut Rng, faults: bool) {
-        let held: Vec<i32> = self.lane.view().iter().map(|view| view.partition).collect();
-        let Some(&partition) = rng.pick(&held) else {
-            return;
-        };
-        if faults {
-            disturb(cluster, rng, partition);
-        }
-        cluster.pass(0);
-        let sweep = self.sweeps.entry(partition).or_default();
-        let identity = crate::identity(partition);
-        let repository = cluster.repository().with_bug(match self.bug {
-            Some(SeededBug::Repository(bug)) => Some(bug),
-            _ => None,
-        });
-        let now = (cluster.wall(), format!("s{}", rng.next()));
-        if let Ok(swept) = repository.sweep(&identity, &RETENTION, (now.0, &now.1), sweep) {
-            self.swept += swept.files;
-        }
-    }
-
     /// Nothing left to do but wait for new records.
     pub fn settled(&self, cluster: &Cluster) -> bool {
         self.io.restores.is_empty()
@@ -638,19 +536,6 @@ impl Process {
 
     pub fn store(&self, partition: i32) -> Option<&Arc<MemoryStore>> {
         self.disk.get(&partition)
-    }
-}
-
-/// Now and then the object store fails at one of the next calls.
-fn disturb(cluster: &Cluster, rng: &mut Rng, _partition: i32) {
-    if rng.once_in(3) && cluster.objects.faults_left() == 0 {
-        let faults = [
-            ObjectFault::NotDone,
-            ObjectFault::Refused,
-            ObjectFault::AnswerLost,
-            ObjectFault::ListLags,
-        ];
-        cluster.objects.fail_next(faults[rng.below(faults.len())]);
     }
 }
 
