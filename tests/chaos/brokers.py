@@ -34,10 +34,14 @@ class Brokers:
         return done.stdout.strip()
 
     def __enter__(self):
-        self.bootstrap = self.start_all()
-        proxied = json.loads((self.dir / "cluster.json").read_text())["proxied"]
-        self.proxies.in_front_of([behind for behind, _ in proxied])
-        self.reader = consumer(self.bootstrap, log_level=0)  # silent: brokers come and go
+        try:
+            self.bootstrap = self.start_all()
+            proxied = json.loads((self.dir / "cluster.json").read_text())["proxied"]
+            self.proxies.in_front_of([behind for behind, _ in proxied])
+            self.reader = consumer(self.bootstrap, log_level=0)  # silent: brokers come and go
+        except BaseException:  # interrupted, too: leave nothing behind
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):

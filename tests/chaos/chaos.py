@@ -26,8 +26,8 @@ from pathlib import Path
 
 from chaos.brokers import Brokers
 from chaos.bucket import Bucket
+from chaos.checkpoints import ALL
 from chaos.proxy import Proxies
-from chaos.scenarios import ALL
 from chaos.watch import Watch
 from chaos.world import ENDS_WITHIN, TESTS, Skipped, World, new_gavel
 from confluent_kafka import KafkaException
@@ -51,7 +51,7 @@ def main():
     parser.add_argument("--lanes", type=int, default=1, help="of each processor (default 1)")
     parser.add_argument("--partitions", type=int, default=6)
     parser.add_argument("--rate", type=int, default=800, help="messages per second (default 800)")
-    parser.add_argument("--checkpoints", choices=("s3", "directory"), default="s3", help="their store, if the binary has any (default s3)")
+    parser.add_argument("--checkpoints", choices=("s3", "directory"), default="s3", help="their store (default s3)")
     options = parser.parse_args()
     if options.list:
         for name, function in ALL.items():
@@ -138,8 +138,7 @@ def judge(world, report):
         report, gavel.work, "checker.check", *named, *policies, "--dead-letters", topics["dead_letters"], "--min-dependent", 0.01
     )
     stores = [word for member in world.members for word in ("--data-dir", member.data)]
-    if world.checkpoints:
-        stores += ["--checkpoints", world.bucket.root]
+    stores += ["--checkpoints", world.bucket.root]
     for path in sorted(world.damaged):
         stores += ["--damaged", path]
     report["ladder"] = checked(
@@ -199,7 +198,7 @@ def tell(world, report):
         "notes": dict(sorted(world.notes.items())),
         "ended_by_themselves": {member.name: member.ended for member in world.members if member.ended},
         "slowest_end": world.slowest_end,
-        "checkpoints": world.checkpoints,
+        "checkpoints": world.options.checkpoints,
     }
 
 
@@ -233,8 +232,16 @@ def table(report):
     return "\n".join(lines)
 
 
+def end(number, _):
+    """Everything that was started ends with the run. A second signal, as `timeout` sends it, must not interrupt that."""
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, end)
     try:
         sys.exit(main())
     except KeyboardInterrupt:
