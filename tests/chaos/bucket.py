@@ -10,11 +10,12 @@ chance, and is counted.
     busy         503 SlowDown
     broken       500 InternalError
     throttled    429 TooManyRequests
-    truncated    of what a GET asks for the second half is missing, and the connection ends
+    unreadable   503 SlowDown for a GET, while listings come
+    truncated    of what a GET or a listing asks for the second half is missing, and the connection ends
     ambiguous    a PUT or DELETE is done, and the connection ends without an answer
     conflicting  409 ConditionalRequestConflict for a PUT; nothing is done
     overtaken    412 PreconditionFailed for a PUT, because somebody has just put the same bytes there
-    slow         what a GET asks for drips at a few kilobytes per second
+    slow         what a GET or a listing asks for drips at a few kilobytes per second
     silent       a request is neither done nor answered for as long as the fault lasts
     down         a request is neither done nor answered; the connection ends
 """
@@ -36,20 +37,22 @@ from xml.sax.saxutils import escape
 
 HOST = "127.0.0.1"
 BUCKET = "checkpoints"
-METHODS = ("PUT", "GET", "HEAD", "DELETE")
+REQUESTS = ("PUT", "GET", "HEAD", "DELETE", "LIST")
 FAULTS = {
-    "busy": METHODS,
-    "broken": METHODS,
-    "throttled": METHODS,
-    "truncated": ("GET",),
+    "busy": REQUESTS,
+    "broken": REQUESTS,
+    "throttled": REQUESTS,
+    "unreadable": ("GET",),
+    "truncated": ("GET", "LIST"),
     "ambiguous": ("PUT", "DELETE"),
     "conflicting": ("PUT",),
     "overtaken": ("PUT",),
-    "slow": ("GET",),
-    "silent": METHODS,
-    "down": METHODS,
+    "slow": ("GET", "LIST"),
+    "silent": REQUESTS,
+    "down": REQUESTS,
 }
-REFUSALS = {"busy": (503, "SlowDown"), "broken": (500, "InternalError"), "throttled": (429, "TooManyRequests")}
+BUSY = (503, "SlowDown")
+REFUSALS = {"busy": BUSY, "unreadable": BUSY, "broken": (500, "InternalError"), "throttled": (429, "TooManyRequests")}
 CONFLICT = (409, "ConditionalRequestConflict")
 OVERTAKEN = (412, "PreconditionFailed")
 PAGE = 50  # objects; S3 has 1000, a short run would never need a second page
@@ -110,10 +113,10 @@ class Bucket:
             self.mended = threading.Event()
         return failed
 
-    def strikes(self, method):
-        """The fault that happens to this request, or None."""
+    def strikes(self, request):
+        """The fault that happens to a request of this kind, or None."""
         with self.lock:
-            if self.fault is None or method not in FAULTS[self.fault] or self.random.random() >= self.chance:
+            if self.fault is None or request not in FAULTS[self.fault] or self.random.random() >= self.chance:
                 return None
             self.failed += 1
             return self.fault
@@ -144,7 +147,7 @@ class Requests(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         bucket, _, key = unquote(url.path).lstrip("/").partition("/")
         self.mended = self.bucket.mended
-        fault = self.bucket.strikes(self.command)
+        fault = self.bucket.strikes("LIST" if self.command == "GET" and not key else self.command)
         if fault in REFUSALS:
             self.refuse(*REFUSALS[fault])
         elif fault == "down":

@@ -55,7 +55,7 @@ def main():
     options = parser.parse_args()
     if options.list:
         for name, function in ALL.items():
-            print(f"{name:<22} {function.__doc__.splitlines()[0]}")
+            print(f"{name:<25} {function.__doc__.splitlines()[0]}")
         return 0
     if options.seed is None:
         options.seed = random.SystemRandom().randrange(10**6)
@@ -214,17 +214,17 @@ def spread(times):
 
 
 def table(report):
-    lines = [f"{'fault':<22}{'strikes':>8}{'victims':>9}{'p50 s':>8}{'p99 s':>8}{'max s':>8}"]
+    lines = [f"{'fault':<25}{'strikes':>8}{'victims':>9}{'p50 s':>8}{'p99 s':>8}{'max s':>8}"]
     strikes = report.get("strikes", {})
     recovery = report.get("recovery", {})
     for kind in sorted({*strikes, *recovery}):
-        line = f"{kind:<22}{strikes.get(kind, ''):>8}"
+        line = f"{kind:<25}{strikes.get(kind, ''):>8}"
         if found := recovery.get(kind):
             line += f"{found['partitions']:>9}{found['p50']:>8.2f}{found['p99']:>8.2f}{found['max']:>8.2f}"
         lines.append(line)
     for name in ("judged", "judged_under_fault", "copies"):
         if name in report:
-            lines.append(f"{name.replace('_', ' '):<30}{report[name]:>10,}")
+            lines.append(f"{name.replace('_', ' '):<33}{report[name]:>10,}")
     lines += [f"{note:<48}{count:>6}" for note, count in report.get("notes", {}).items()]
     lines += [f"SKIPPED {name}: {why}" for name, why in report["skipped"].items()]
     lines += [f"PROBLEM {problem}" for problem in report["problems"]]

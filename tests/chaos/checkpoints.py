@@ -87,40 +87,11 @@ def start_all(world):
 @scenario
 def object_store(world):
     """The object store fails in one of its ways: judging goes on, and whoever lost its disk meanwhile comes back."""
-    object_store_fault(world, world.random.choice(list(FAULTS)), world.random.choice(CHANCES))
-
-
-@scenario
-def object_store_down(world):
-    """The object store is down: judging goes on, a processor ends in time, and another one that lost its disk comes back."""
     needs_requests(world)
-    leaving, wiped = world.random.sample(world.members, 2)
-    with world.fault("object-store-down"):
-        world.bucket.fail("down")
-        try:
-            world.until(lambda: leaving.live() and wiped.live(), BITES_WITHIN, "two processors that judge something")
-            world.sleep(CHECKPOINT_SECONDS)
-            took = leaving.end(ENDS_WITHOUT_STORE)
-            world.notes["slowest end without an object store, ms"] = max(
-                world.notes["slowest end without an object store, ms"], int(took * 1000)
-            )
-            leaving.start()
-            _, demand = lose_disks(world, [wiped])
-            wiped.start()
-            # From the beginning of the log: it is whole.
-            world.recovered("object-store-down", demand)
-        finally:
-            failed = world.bucket.fail(None)
-        world.bites(failed, "no request met it")
-        world.notes["requests to the object store that failed: down"] += failed
-        world.recovered("object-store-back", world.demand(world.watch.partitions))
-
-
-def object_store_fault(world, fault, chance):
-    needs_requests(world)
+    fault = world.random.choice(list(FAULTS))
     with world.fault("object-store"):
         await_checkpoints(world)
-        world.bucket.fail(fault, chance)
+        world.bucket.fail(fault, world.random.choice(CHANCES))
         try:
             world.sleep(2 * CHECKPOINT_SECONDS)
             world.recovered("object-store", world.demand(world.watch.partitions))
@@ -133,6 +104,40 @@ def object_store_fault(world, fault, chance):
         world.bites(failed, f"no request met `{fault}`")
         world.notes[f"requests to the object store that failed: {fault}"] += failed
         world.recovered("object-store-and-wipe", demand)
+
+
+def outage_scenario(fault):
+    """While the fault lasts: judging goes on, ends are clean and in time, and a lost disk costs no more than a long fold."""
+    kind = f"object-store-{fault}"
+
+    def run(world):
+        needs_requests(world)
+        with world.fault(kind):
+            await_checkpoints(world)
+            # Two that judge something: the one that is wiped must be missed, the other must have something to leave.
+            world.until(lambda: all(member.live() for member in world.members), BITES_WITHIN, "every processor judges something")
+            leaving, wiped = world.random.sample(world.members, 2)
+            world.bucket.fail(fault)
+            try:
+                world.sleep(CHECKPOINT_SECONDS)
+                took = leaving.end(ENDS_WITHOUT_STORE)
+                slowest = f"slowest end, ms: {kind}"
+                world.notes[slowest] = max(world.notes[slowest], int(took * 1000))
+                leaving.start()
+                _, demand = lose_disks(world, [wiped])
+                wiped.start()
+                world.recovered(kind, demand)  # from the beginning of the log: it is whole
+            finally:
+                failed = world.bucket.fail(None)
+            world.bites(failed, "no request met it")
+            world.notes[f"requests to the object store that failed: {fault}"] += failed
+            world.recovered(f"{kind}-over", world.demand(world.watch.partitions))
+
+    run.__doc__ = f"The object store is {fault} for a while; meanwhile one processor ends, and another one loses its disk."
+    ALL[kind] = run
+
+
+outage_scenario("down")
 
 
 def needs_requests(world):

@@ -156,6 +156,12 @@ class Buckets(unittest.TestCase):
             self.assertEqual(self.bucket.fail(None), 1)
             self.assertEqual(self.ask("GET", "new")[0], 404)
 
+    def test_what_is_unreadable_is_listed(self):
+        self.bucket.fail("unreadable")
+        self.assertEqual(self.ask("GET", "there")[0], 503)
+        self.assertIn(b"<Key>there</Key>", self.ask("GET", "?list-type=2&prefix=the")[1])
+        self.assertEqual(self.bucket.fail(None), 1)
+
     def test_an_ambiguous_put_is_done_and_one_to_a_store_that_is_down_is_not(self):
         for fault, status in (("down", 404), ("ambiguous", 200)):
             self.bucket.fail(fault)
