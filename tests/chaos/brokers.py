@@ -18,13 +18,17 @@ IN_SYNC_WITHIN = 90.0
 
 
 class Brokers:
-    """scripts/kafka with three nodes in a directory of its own, as a block."""
+    """scripts/kafka with three nodes in a directory of its own, as a block.
+
+    The nodes outlive a process that dies of a signal; the guard, which ends with its standard input, does not let them.
+    """
 
     def __init__(self, directory, proxies):
         self.dir = Path(directory)
         self.proxies = proxies
         self.bootstrap = None  # past the proxies: for the load, the watch and the checkers
         self.reader = None
+        self.guard = None
 
     def kafka(self, *words):
         command = [sys.executable, KAFKA, *map(str, words), "--dir", self.dir]
@@ -34,16 +38,26 @@ class Brokers:
         return done.stdout.strip()
 
     def __enter__(self):
-        self.bootstrap = self.start_all()
-        proxied = json.loads((self.dir / "cluster.json").read_text())["proxied"]
-        self.proxies.in_front_of([behind for behind, _ in proxied])
-        self.reader = consumer(self.bootstrap, log_level=0)  # silent: brokers come and go
+        stop = [sys.executable, str(KAFKA), "stop", "--dir", str(self.dir)]
+        command = ["sh", "-c", 'cat && exec "$@"', "guard", *stop]
+        # A session of its own: `timeout` signals the whole group.
+        self.guard = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
+        try:
+            self.bootstrap = self.start_all()
+            proxied = json.loads((self.dir / "cluster.json").read_text())["proxied"]
+            self.proxies.in_front_of([behind for behind, _ in proxied])
+            self.reader = consumer(self.bootstrap, log_level=0)  # silent: brokers come and go
+        except BaseException:  # interrupted, too: leave nothing behind
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):
         if self.reader:
             self.reader.close()
-        self.kafka("stop")
+        self.guard.stdin.close()
+        if self.guard.wait():
+            raise Failure(f"the brokers in {self.dir} could not be stopped")
 
     def pid(self, node):
         return int((self.dir / f"node-{node}" / "pid").read_text())

@@ -26,8 +26,8 @@ from pathlib import Path
 
 from chaos.brokers import Brokers
 from chaos.bucket import Bucket
+from chaos.checkpoints import ALL
 from chaos.proxy import Proxies
-from chaos.scenarios import ALL
 from chaos.watch import Watch
 from chaos.world import ENDS_WITHIN, TESTS, Skipped, World, new_gavel
 from confluent_kafka import KafkaException
@@ -51,11 +51,11 @@ def main():
     parser.add_argument("--lanes", type=int, default=1, help="of each processor (default 1)")
     parser.add_argument("--partitions", type=int, default=6)
     parser.add_argument("--rate", type=int, default=800, help="messages per second (default 800)")
-    parser.add_argument("--checkpoints", choices=("s3", "directory"), default="s3", help="their store, if the binary has any (default s3)")
+    parser.add_argument("--checkpoints", choices=("s3", "directory"), default="s3", help="their store (default s3)")
     options = parser.parse_args()
     if options.list:
         for name, function in ALL.items():
-            print(f"{name:<22} {function.__doc__.splitlines()[0]}")
+            print(f"{name:<25} {function.__doc__.splitlines()[0]}")
         return 0
     if options.seed is None:
         options.seed = random.SystemRandom().randrange(10**6)
@@ -138,8 +138,7 @@ def judge(world, report):
         report, gavel.work, "checker.check", *named, *policies, "--dead-letters", topics["dead_letters"], "--min-dependent", 0.01
     )
     stores = [word for member in world.members for word in ("--data-dir", member.data)]
-    if world.checkpoints:
-        stores += ["--checkpoints", world.bucket.root]
+    stores += ["--checkpoints", world.bucket.root]
     for path in sorted(world.damaged):
         stores += ["--damaged", path]
     report["ladder"] = checked(
@@ -199,7 +198,7 @@ def tell(world, report):
         "notes": dict(sorted(world.notes.items())),
         "ended_by_themselves": {member.name: member.ended for member in world.members if member.ended},
         "slowest_end": world.slowest_end,
-        "checkpoints": world.checkpoints,
+        "checkpoints": world.options.checkpoints,
     }
 
 
@@ -215,17 +214,17 @@ def spread(times):
 
 
 def table(report):
-    lines = [f"{'fault':<22}{'strikes':>8}{'victims':>9}{'p50 s':>8}{'p99 s':>8}{'max s':>8}"]
+    lines = [f"{'fault':<25}{'strikes':>8}{'victims':>9}{'p50 s':>8}{'p99 s':>8}{'max s':>8}"]
     strikes = report.get("strikes", {})
     recovery = report.get("recovery", {})
     for kind in sorted({*strikes, *recovery}):
-        line = f"{kind:<22}{strikes.get(kind, ''):>8}"
+        line = f"{kind:<25}{strikes.get(kind, ''):>8}"
         if found := recovery.get(kind):
             line += f"{found['partitions']:>9}{found['p50']:>8.2f}{found['p99']:>8.2f}{found['max']:>8.2f}"
         lines.append(line)
     for name in ("judged", "judged_under_fault", "copies"):
         if name in report:
-            lines.append(f"{name.replace('_', ' '):<30}{report[name]:>10,}")
+            lines.append(f"{name.replace('_', ' '):<33}{report[name]:>10,}")
     lines += [f"{note:<48}{count:>6}" for note, count in report.get("notes", {}).items()]
     lines += [f"SKIPPED {name}: {why}" for name, why in report["skipped"].items()]
     lines += [f"PROBLEM {problem}" for problem in report["problems"]]
@@ -233,8 +232,16 @@ def table(report):
     return "\n".join(lines)
 
 
+def end(number, _):
+    """Everything that was started ends with the run. A second signal, as `timeout` sends it, must not interrupt that."""
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, end)
     try:
         sys.exit(main())
     except KeyboardInterrupt:

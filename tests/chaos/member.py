@@ -131,6 +131,10 @@ class Member:
     def failed_epochs(self):
         return sum(v for name, labels, v in self.metrics() if name == "gavel_epochs_total" and labels["outcome"] == "failed")
 
+    def corrupt(self, kind):
+        """How often it has set aside stored state of this kind since it was started."""
+        return sum(value for name, labels, value in self.metrics() if name == "gavel_corrupt_state_total" and labels["kind"] == kind)
+
     def directories(self):
         """partition -> directory of its store; not those that were set aside."""
         found = ((path.name.removeprefix("partition-"), path) for path in sorted(self.data.glob("partition-*")))

@@ -1,16 +1,14 @@
 """The faults, one function each. What a function is called is what the command line calls it.
 
-Each strikes once, shows that it was felt, and asks the victims for progress.
+Those of checkpoints are in a file of their own. Each strikes once, shows that it was felt, and asks the victims for progress.
 """
 
 import errno
-import json
 import os
 import shutil
 import subprocess
 
-from chaos.bucket import FAULTS
-from chaos.world import BITES_WITHIN, CHECKPOINT_SECONDS, ENDS_WITHIN, SESSION, Skipped
+from chaos.world import BITES_WITHIN, ENDS_WITHIN, SESSION, Skipped
 from harness import Failure
 
 ALL = {}
@@ -113,16 +111,6 @@ def activation(world):
 
 
 @scenario
-def wipe(world):
-    """kill -9, and the data directory is gone."""
-    member = world.pick()
-    with world.fault("wipe"):
-        world.bites(member.directories(), "no store is there to be wiped")
-        world.recovered("wipe", lose_disk(world, member))
-        judges_again(world, member)
-
-
-@scenario
 def clock_jump(world):
     """The wall clock of a processor jumps by 400 days, to either side, and back."""
     if not world.shims:
@@ -137,17 +125,6 @@ def clock_jump(world):
             world.recovered("clock-jump", world.demand(victims))
             world.sleep(1.0)
         world.bites(member.set_clock(0), "the processor never read the clock that jumped")
-
-
-def lose_disk(world, member):
-    """kill -9, wipe and start; what its victims owe."""
-    victims = member.live()
-    member.kill()
-    demand = world.demand(victims)
-    shutil.rmtree(member.data)
-    member.data.mkdir()
-    member.start()
-    return demand
 
 
 def judges_again(world, member):
@@ -437,64 +414,3 @@ def opened_again(world, member, partitions):
 
 for each, belongs in FILE_KINDS.items():
     flip_scenario(each, belongs)
-
-
-# ---------------------------------------------------------------- checkpoints
-
-
-@scenario
-def object_store(world):
-    """The object store fails in one of its ways: judging goes on, and whoever lost its disk meanwhile comes back."""
-    if world.checkpoints != "s3":
-        raise Skipped("no checkpoints in an object store (an older binary, or --checkpoints directory)")
-    fault = world.random.choice(list(FAULTS))
-    with world.fault("object-store"):
-        world.bucket.fail(fault, world.random.choice((0.3, 1.0)))
-        try:
-            world.sleep(2 * CHECKPOINT_SECONDS)
-            world.recovered("object-store", world.demand(world.watch.partitions))
-            demand = lose_disk(world, world.pick())
-            world.sleep(3.0)
-        finally:
-            failed = world.bucket.fail(None)
-        world.bites(failed, f"no request met `{fault}`")
-        world.notes[f"requests to the object store that failed: {fault}"] += failed
-        world.recovered("object-store-and-wipe", demand)
-
-
-def flip_checkpoint_scenario(kind, choose):
-    def run(world):
-        if not world.checkpoints:
-            raise Skipped("the binary has no checkpoints yet")
-        member = world.pick()
-        with world.fault(f"flip-checkpoint-{kind}"):
-            newest = {}
-            world.until(lambda: newest.update(newest_manifests(world)) or newest, BITES_WITHIN, "a checkpoint")
-            for path in newest.values():
-                victim = choose(world, path)
-                flip(victim, world.random)
-                world.damaged.add(victim)
-            world.notes[f"checkpoints with a flipped byte: {kind}"] += len(newest)
-            world.recovered(f"flip-checkpoint-{kind}", lose_disk(world, member))
-            judges_again(world, member)
-
-    run.__doc__ = f"Of each partition's newest checkpoint a byte of its {kind} is another one, and a processor loses its disk."
-    ALL[f"flip-checkpoint-{kind}"] = run
-
-
-def newest_manifests(world):
-    """partition -> path of its newest manifest."""
-    found = {}
-    for path in sorted(world.bucket.root.glob("*/*/manifests/*.json"), key=lambda path: int(path.stem)):
-        found[int(path.parents[1].name)] = path
-    return found
-
-
-def one_of_its_files(world, manifest):
-    named = json.loads(manifest.read_bytes().splitlines()[0])["files"]
-    file = world.random.choice([file for file in named if file["size"]])
-    return manifest.parents[1] / "files" / file["sha256"]
-
-
-flip_checkpoint_scenario("manifest", lambda _, path: path)
-flip_checkpoint_scenario("file", one_of_its_files)

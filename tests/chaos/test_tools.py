@@ -12,10 +12,13 @@ import threading
 import time
 import unittest
 from pathlib import Path
+from xml.etree import ElementTree
 
-from chaos.bucket import BUCKET, Bucket
+from chaos.bucket import BUCKET, PAGE, Bucket
 from chaos.member import build_shims
 from chaos.proxy import HOST, Proxies
+
+NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
 def entered(case, block):
@@ -110,10 +113,10 @@ class Buckets(unittest.TestCase):
         self.bucket = entered(self, Bucket(directory, 1))
         self.assertEqual(self.ask("PUT", "there", b"x" * 100), (200, b""))
 
-    def ask(self, method, key, body=None):
-        link = http.client.HTTPConnection(self.bucket.url.removeprefix("http://"), timeout=5)
+    def ask(self, method, key, body=None, timeout=5, **headers):
+        link = http.client.HTTPConnection(self.bucket.url.removeprefix("http://"), timeout=timeout)
         try:
-            link.request(method, f"/{BUCKET}/{key}", body, {"If-None-Match": "*"})
+            link.request(method, f"/{BUCKET}/{key}", body, {"If-None-Match": "*"} | headers)
             answer = link.getresponse()
             return answer.status, answer.read()
         finally:
@@ -129,6 +132,23 @@ class Buckets(unittest.TestCase):
         self.assertIn(b"<Key>there</Key>", listing)
         self.assertNotIn(b"<Key>", self.ask("GET", "?list-type=2&prefix=else")[1])
 
+    def test_a_listing_comes_in_pages_and_each_object_once(self):
+        for number in range(2 * PAGE + 1):
+            self.ask("PUT", f"below/{number:04}", b"")
+        found, query = [], "?list-type=2&prefix=below/"
+        while query:
+            listing = ElementTree.fromstring(self.ask("GET", query)[1])
+            found.append([key.text for key in listing.iter(f"{{{NAMESPACE}}}Key")])
+            token = listing.findtext(f"{{{NAMESPACE}}}NextContinuationToken")
+            query = token and f"?list-type=2&prefix=below/&continuation-token={token}"
+        self.assertEqual([len(page) for page in found], [PAGE, PAGE, 1])
+        self.assertEqual(sum(found, []), [f"below/{number:04}" for number in range(2 * PAGE + 1)])
+
+    def test_a_range_is_what_it_asks_for(self):
+        self.ask("PUT", "digits", b"0123456789")
+        for asked, answer in (("bytes=3-", b"3456789"), ("bytes=3-5", b"345"), ("bytes=3-99", b"3456789")):
+            self.assertEqual(self.ask("GET", "digits", Range=asked), (206, answer))
+
     def test_refusals_do_nothing_and_are_counted(self):
         for fault, status in (("busy", 503), ("broken", 500), ("throttled", 429), ("conflicting", 409)):
             self.bucket.fail(fault)
@@ -136,13 +156,41 @@ class Buckets(unittest.TestCase):
             self.assertEqual(self.bucket.fail(None), 1)
             self.assertEqual(self.ask("GET", "new")[0], 404)
 
-    def test_an_ambiguous_put_is_done_and_a_lost_one_is_not(self):
-        for fault, status in (("lost", 404), ("ambiguous", 200)):
+    def test_what_is_unreadable_is_listed(self):
+        self.bucket.fail("unreadable")
+        self.assertEqual(self.ask("GET", "there")[0], 503)
+        self.assertIn(b"<Key>there</Key>", self.ask("GET", "?list-type=2&prefix=the")[1])
+        self.assertEqual(self.bucket.fail(None), 1)
+
+    def test_an_ambiguous_put_is_done_and_one_to_a_store_that_is_down_is_not(self):
+        for fault, status in (("down", 404), ("ambiguous", 200)):
             self.bucket.fail(fault)
             with self.assertRaises(http.client.RemoteDisconnected):
                 self.ask("PUT", "new", b"z")
             self.bucket.fail(None)
             self.assertEqual(self.ask("GET", "new")[0], status)
+
+    def test_a_put_that_was_overtaken_finds_its_own_bytes(self):
+        self.bucket.fail("overtaken")
+        self.assertEqual(self.ask("PUT", "new", b"z")[0], 412)
+        self.assertEqual(self.ask("GET", "new"), (200, b"z"))
+
+    def test_silence_ends_with_the_fault_and_nothing_was_done(self):
+        self.bucket.fail("silent")
+        with self.assertRaises(TimeoutError):
+            self.ask("PUT", "new", b"z", timeout=0.2)
+        threading.Timer(0.2, self.bucket.fail, [None]).start()
+        with self.assertRaises(http.client.RemoteDisconnected):
+            self.ask("GET", "there")
+        self.assertEqual(self.ask("GET", "new")[0], 404)
+
+    def test_what_drips_comes_at_once_when_the_fault_is_over(self):
+        self.ask("PUT", "large", b"x" * 100_000)
+        self.bucket.fail("slow")
+        threading.Timer(0.2, self.bucket.fail, [None]).start()
+        began = time.monotonic()
+        self.assertEqual(self.ask("GET", "large"), (200, b"x" * 100_000))
+        self.assertTrue(0.2 < time.monotonic() - began < 2)
 
     def test_a_truncated_get_is_seen_as_such(self):
         self.bucket.fail("truncated")

@@ -38,8 +38,15 @@ SETTINGS = {
     "GAVEL_STORE_WRITE_BUFFER_BYTES": "1MiB",
 }
 SESSION = 3.0
-CHECKPOINT_SECONDS = 5.0
-CHECKPOINT_SETTINGS = {"GAVEL_CHECKPOINTS_EVERY_MS": str(int(CHECKPOINT_SECONDS * 1000)), "GAVEL_CHECKPOINTS_KEEP": "3"}
+CHECKPOINT_SECONDS = 2.0
+LAST_SECONDS = 5.0
+CHECKPOINT_SETTINGS = {
+    "GAVEL_CHECKPOINTS_EVERY_MS": str(int(CHECKPOINT_SECONDS * 1000)),
+    # What a processor that is asked to end may still upload.
+    "GAVEL_CHECKPOINTS_LAST_MS": str(int(LAST_SECONDS * 1000)),
+    # Less than a second of the load: else the log would be folded again rather than a checkpoint fetched.
+    "GAVEL_CHECKPOINTS_NEAR_RECORDS": "100",
+}
 
 
 class Skipped(Exception):
@@ -56,10 +63,8 @@ class World:
         self.gavel = gavel
         self.watch = watch
         self.shims = build_shims(gavel.work)
-        self.checkpoints = options.checkpoints if "GAVEL_CHECKPOINTS_STORE" in gavel.call("settings") else None
-        if self.checkpoints:
-            store = bucket.address if self.checkpoints == "s3" else str(bucket.root)
-            gavel.env |= bucket.environment | CHECKPOINT_SETTINGS | {"GAVEL_CHECKPOINTS_STORE": store}
+        store = bucket.address if options.checkpoints == "s3" else str(bucket.root)
+        gavel.env |= bucket.environment | CHECKPOINT_SETTINGS | {"GAVEL_CHECKPOINTS_STORE": store}
         self.members = [
             Member(number, gavel, proxies.bootstrap, self.shims, options.lanes) for number in range(1, options.processors + 1)
         ]

@@ -11,7 +11,8 @@ V newest offset up to which every record has its verdict, C committed (next), H 
 
 S is asked of `gavel state inspect`; several data directories may hold a copy of one
 partition, and each of them must keep S <= V. K is read from the manifests on disk, by this
-module alone: every file that a manifest names must be there with its size and its SHA-256.
+module alone: every file that a manifest names must be there with its size and its SHA-256,
+and what the processors have set aside as broken must be so.
 V follows from the verdict topic: one verdict value for each record, copies equal byte for
 byte, first occurrences in order, none without a record. C comes from the group, L and H
 from the broker.
@@ -40,6 +41,8 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 
 EMPTY = "nothing is stored yet"  # what `gavel state inspect` says of a store before its first epoch
+FORMAT = 1  # of manifests
+PROBE = "probe"  # beside the logs: what a processor tries a checkpoint store with
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,6 @@ class Manifest:
     """One checkpoint whose manifest and files are all as they should be."""
 
     partition: int
-    number: int
     boundary: int  # K
 
 
@@ -128,43 +130,51 @@ def digest_of(record):
 def read_checkpoints(root, log_id, damaged, problems):
     """The valid manifests below a checkpoint store, and how many were met."""
     valid, counts = [], Counter()
-    home = Path(root) / log_id
-    others = [path.name for path in Path(root).iterdir() if path.is_dir() and path.name != log_id] if Path(root).is_dir() else []
-    for name in others:
-        problems.add("checkpoints of another log", 0, 0, name)
-    for directory in sorted(home.iterdir()) if home.is_dir() else []:
-        partition = int(directory.name)
+    root = Path(root)
+    for path in sorted(path for path in root.glob("*") if path.is_dir() and path.name not in (log_id, PROBE)):
+        problems.add("checkpoints of another log", 0, 0, path.name)
+    for home in sorted(path for path in (root / log_id).glob("*") if path.is_dir()):
+        partition = int(home.name)
         digests = {}  # file -> (size, SHA-256), so that each is read once however many manifests name it
-        for path in sorted((directory / "manifests").glob("*.json")):
+        for path in sorted((home / "manifests").glob("*.json")):
             counts["manifests"] += 1
-            spoilt, why = read_manifest(path, partition, log_id, directory / "files", digests)
-            if isinstance(spoilt, Manifest):
-                valid.append(spoilt)
-            elif {str(path), *map(str, spoilt)} & damaged:
+            read, why = read_manifest(path, path.stem, home, log_id, digests)
+            if isinstance(read, Manifest):
+                valid.append(read)
+            elif {str(path), *map(str, read)} & damaged:
                 counts["damaged on purpose"] += 1
             else:
                 problems.add("checkpoint not valid", partition, 0, f"{path.name}: {why}")
+        for path in sorted((home / "quarantine").glob("*.json.*")):
+            counts["quarantined"] += 1
+            read, _ = read_manifest(path, path.name.partition(".")[0], home, log_id, digests)
+            if isinstance(read, Manifest):
+                problems.add("whole checkpoint set aside", partition, read.boundary, path.name)
     return valid, counts
 
 
-def read_manifest(path, partition, log_id, files, digests):
-    """(Manifest, None), or (the files at fault, the reason)."""
-    lines = path.read_bytes().split(b"\n")
-    if len(lines) < 2 or hashlib.sha256(lines[0]).hexdigest().encode() != lines[1].strip():
+def read_manifest(path, name, home, log_id, digests):
+    """(Manifest, None), or (the files at fault, the reason). `home` holds the checkpoints of its partition."""
+    content = path.read_bytes()
+    line, _, sum_line = content.partition(b"\n")
+    if sum_line != hashlib.sha256(line).hexdigest().encode() + b"\n":
         return [path], "its second line is not the SHA-256 of the first"
     try:
-        found = json.loads(lines[0])
-        number, boundary, named = found["number"], found["boundary"], found["files"]
-        at_fault = [files / file["sha256"] for file in named if not is_whole(files / file["sha256"], file, digests)]
+        found = json.loads(line)
+        said = (found["format"], found["log_id"], found["partition"])
+        boundary, written_as = found["boundary"], f"{found['boundary']:020}-{found['clock']}"
+        at_fault = [home / file["object"] for file in found["files"] if not is_whole(home / file["object"], file, digests)]
     except (ValueError, KeyError, TypeError) as broken:
         return [path], f"unreadable: {type(broken).__name__} {broken}"
-    if int(path.stem) != number:
-        return [path], f"it says that it is number {number}"
-    if found.get("log_id", log_id) != log_id or found.get("partition", partition) != partition:
-        return [path], f"it belongs to partition {found.get('partition')} of log {found.get('log_id')}"
+    if said != (FORMAT, log_id, int(home.name)):
+        return [path], f"it is of format {said[0]}, log {said[1]}, partition {said[2]}"
+    if name != written_as:
+        return [path], f"it was written as {written_as}"
+    if not found["files"]:
+        return [path], "it names no file"
     if at_fault:
         return at_fault, f"missing, or not what it should be: {', '.join(file.name for file in at_fault)}"
-    return Manifest(partition, number, boundary), None
+    return Manifest(int(home.name), boundary), None
 
 
 def is_whole(path, file, digests):

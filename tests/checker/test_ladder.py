@@ -105,7 +105,7 @@ class Rungs(unittest.TestCase):
 
     def found(self, *kinds, checkpoints=True):
         problems = Problems()
-        manifests = [Manifest(PARTITION, number, boundary) for number, boundary in enumerate(self.kept, 1)]
+        manifests = [Manifest(PARTITION, boundary) for boundary in self.kept]
         rungs = check_ladder(
             {PARTITION: self.log}, {PARTITION: self.v}, self.stores, manifests, LOG, checkpoints, self.drained, problems
         )
@@ -182,26 +182,36 @@ class Checkpoints(unittest.TestCase):
         self.addCleanup(directory.cleanup)
         self.root = Path(directory.name)
         self.home = self.root / LOG / str(PARTITION)
-        (self.home / "manifests").mkdir(parents=True)
-        (self.home / "files").mkdir()
+        for name in ("manifests", "files", "quarantine"):
+            (self.home / name).mkdir(parents=True)
         self.shared = self.file(b"a table that both name")
-        self.write(1, 50, [self.shared, self.file(b"CURRENT of one")])
-        self.newer = self.write(2, 150, [self.shared, self.file(b"CURRENT of two")])
+        self.older = self.write(50, [self.shared, self.file(b"CURRENT of one")])
+        self.newer = self.write(150, [self.shared, self.file(b"CURRENT of two")])
         self.damaged = set()
 
     def file(self, content):
-        name = hashlib.sha256(content).hexdigest()
-        (self.home / "files" / name).write_bytes(content)
-        return {"name": "000001.sst", "size": len(content), "sha256": name}
+        digest = hashlib.sha256(content).hexdigest()
+        named = {"name": "000001.sst", "size": len(content), "sha256": digest, "object": f"files/{digest}.0a1b2c"}
+        self.path(named).write_bytes(content)
+        return named
 
-    def write(self, number, boundary, files, **more):
-        line = json.dumps({"number": number, "boundary": boundary, "files": files} | more).encode()
-        path = self.home / "manifests" / f"{number}.json"
-        path.write_bytes(line + b"\n" + hashlib.sha256(line).hexdigest().encode() + b"\n")
+    def write(self, boundary, files, **more):
+        found = {"format": 1, "log_id": LOG, "partition": PARTITION, "boundary": boundary, "verdict_end": boundary + 1}
+        found |= {"clock": 1_700_000_000_000 + boundary, "engine": 1, "policies": [], "files": files} | more
+        path = self.home / "manifests" / f"{boundary:020}-{1_700_000_000_000 + boundary}.json"
+        self.seal(path, found)
         return path
 
+    @staticmethod
+    def seal(path, found):
+        line = json.dumps(found).encode()
+        path.write_bytes(line + b"\n" + hashlib.sha256(line).hexdigest().encode() + b"\n")
+
     def path(self, file):
-        return self.home / "files" / file["sha256"]
+        return self.home / file["object"]
+
+    def set_aside(self, path):
+        path.rename(self.home / "quarantine" / f"{path.name}.0a1b2c")
 
     def read(self):
         problems = Problems()
@@ -218,6 +228,16 @@ class Checkpoints(unittest.TestCase):
     def test_an_empty_or_missing_store_holds_none(self):
         self.assertEqual(read_checkpoints(self.root / "else", LOG, set(), Problems())[0], [])
 
+    def test_what_a_processor_tries_the_store_with_is_no_log(self):
+        (self.root / "probe").mkdir()
+        (self.root / "probe" / "is-never-replaced").touch()
+        self.found([50, 150])
+
+    def test_files_that_nobody_names_and_unfinished_ones_are_fine(self):
+        self.file(b"of an attempt that was given up")
+        (self.home / "manifests" / f"{self.newer.name}#1").write_bytes(b"{")
+        self.found([50, 150])
+
     def test_a_missing_file_is_found_in_every_manifest_that_names_it(self):
         self.path(self.shared).unlink()
         self.found([], checkpoint_not_valid=2)
@@ -230,35 +250,45 @@ class Checkpoints(unittest.TestCase):
                 self.found([], checkpoint_not_valid=2)
 
     def test_a_wrong_size_in_the_manifest_is_found(self):
-        self.write(3, 160, [self.shared | {"size": 1}])
+        self.write(160, [self.shared | {"size": 1}])
         self.found([50, 150], checkpoint_not_valid=1)
 
     def test_a_changed_byte_of_a_manifest_is_found(self):
         whole = self.newer.read_bytes()
-        for at in range(len(whole) - 1):  # all but the last line feed
+        for at in range(len(whole)):
             self.newer.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
             self.found([50], checkpoint_not_valid=1)
 
-    def test_a_cut_manifest_is_found(self):
+    def test_a_cut_or_longer_manifest_is_found(self):
         whole = self.newer.read_bytes()
-        for length in (0, 10, whole.index(b"\n"), whole.index(b"\n") + 1, len(whole) - 10):
+        for length in (0, 10, whole.index(b"\n"), whole.index(b"\n") + 1, len(whole) - 10, len(whole) - 1):
             self.newer.write_bytes(whole[:length])
             self.found([50], checkpoint_not_valid=1)
+        self.newer.write_bytes(whole + b"\n")
+        self.found([50], checkpoint_not_valid=1)
 
-    def test_an_old_checkpoint_under_a_new_name_is_found(self):
-        (self.home / "manifests" / "3.json").write_bytes(self.newer.read_bytes())
-        self.found([50, 150], checkpoint_not_valid=1)
+    def test_a_checkpoint_under_the_name_of_another_is_found(self):
+        for name in ("00000000000000000160-1700000000150.json", "00000000000000000150-1700000000151.json", "150-1700000000150.json"):
+            with self.subTest(name):
+                path = self.home / "manifests" / name
+                path.write_bytes(self.newer.read_bytes())
+                self.found([50, 150], checkpoint_not_valid=1)
+                path.unlink()
 
-    def test_a_manifest_of_another_partition_or_log_is_found(self):
-        self.write(3, 160, [self.shared], partition=PARTITION + 1)
-        self.write(4, 160, [self.shared], log_id="log-2")
-        self.found([50, 150], checkpoint_not_valid=2)
+    def test_a_manifest_of_another_partition_log_or_format_is_found(self):
+        self.write(160, [self.shared], partition=PARTITION + 1)
+        self.write(170, [self.shared], log_id="log-2")
+        self.write(180, [self.shared], format=2)
+        self.found([50, 150], checkpoint_not_valid=3)
 
-    def test_a_manifest_without_a_boundary_or_files_is_found(self):
-        line = json.dumps({"number": 3, "files": []}).encode()
-        path = self.home / "manifests" / "3.json"
-        path.write_bytes(line + b"\n" + hashlib.sha256(line).hexdigest().encode())
-        self.found([50, 150], checkpoint_not_valid=1)
+    def test_a_manifest_that_lacks_something_is_found(self):
+        whole = json.loads(self.newer.read_bytes().splitlines()[0])
+        for name in ("format", "log_id", "partition", "boundary", "clock", "files"):
+            with self.subTest(name):
+                self.seal(self.newer, {key: value for key, value in whole.items() if key != name})
+                self.found([50], checkpoint_not_valid=1)
+        self.write(150, [])
+        self.found([50], checkpoint_not_valid=1)
 
     def test_checkpoints_of_another_log_are_found(self):
         (self.root / "log-0").mkdir()
@@ -272,6 +302,13 @@ class Checkpoints(unittest.TestCase):
         self.damaged = {str(self.newer)}
         valid, problems, counts = self.read()
         self.assertEqual((valid, problems, counts["damaged on purpose"]), ([], {"checkpoint not valid": 1}, 1))
+
+    def test_a_whole_checkpoint_that_was_set_aside_is_found_and_a_broken_one_is_not(self):
+        self.newer.write_bytes(b"spoilt")
+        self.set_aside(self.newer)
+        self.found([50])
+        self.set_aside(self.older)
+        self.found([], whole_checkpoint_set_aside=1)
 
 
 if __name__ == "__main__":
