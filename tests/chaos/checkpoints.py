@@ -138,6 +138,8 @@ def outage_scenario(fault):
 
 
 outage_scenario("down")
+outage_scenario("silent")
+outage_scenario("unreadable")
 
 
 def needs_requests(world):
