@@ -16,8 +16,8 @@ use crate::shell::{
 use crate::telemetry::Telemetry;
 use gavel_judge::ControlLog;
 use gavel_state::{
-    ObjectAddressError, ObjectError, ObjectOptions, ObjectStore, Objects, Probe, Repository,
-    Shared, Writer,
+    ObjectAddressError, ObjectError, ObjectLimits, ObjectOptions, ObjectStore, Objects, Probe,
+    Repository, Shared, Writer,
 };
 use std::net::SocketAddr;
 use std::path::Path;
@@ -28,6 +28,14 @@ use std::time::Duration;
 
 /// Contexts serialised per partition and turn of the loop: about ten microseconds' worth.
 const FREEZE_PER_TICK: usize = 64;
+
+/// How long the object store of checkpoints is waited for at the start.
+const PROBE: ObjectLimits = ObjectLimits {
+    connect: Duration::from_secs(2),
+    request: Duration::from_secs(2),
+    call: Duration::from_secs(3),
+    little: Duration::from_secs(3),
+};
 
 /// Why a processor did not start, or ended before it was told to.
 #[derive(Debug, thiserror::Error)]
@@ -316,7 +324,12 @@ fn repository(config: &Config) -> Result<Option<Repository>, RunError> {
         return Ok(None);
     };
     let store = ObjectStore::open(&address, &ObjectOptions::default())?;
-    match store.probe(Probe::Write) {
+    // Nobody is judged meanwhile, so a store that is silent is not waited for.
+    let hasty = ObjectOptions {
+        limits: PROBE,
+        ..ObjectOptions::default()
+    };
+    match ObjectStore::open(&address, &hasty)?.probe(Probe::Write) {
         Err(error @ ObjectError::Refused { .. }) => return Err(error.into()),
         Err(error) => tracing::warn!(address, "the object store of checkpoints: {error}"),
         Ok(()) => {}

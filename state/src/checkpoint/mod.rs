@@ -124,7 +124,7 @@ pub struct Attempt<'a> {
     /// Milliseconds between audit anchors, as in [`Retention`]: the first checkpoint of each stretch shares no file with those before
     /// it, so that what rots in one stretch does not reach the next.
     pub anchor_every: i64,
-    /// Called before and after each upload with the bytes it has; waits as long as the rate limit asks. False: give up.
+    /// Called at the beginning, and before and after each upload with the bytes it has; waits as long as the rate limit asks. False: give up.
     pub pace: &'a mut dyn FnMut(u64) -> bool,
 }
 
@@ -207,6 +207,9 @@ impl Repository {
             boundary: meta.boundary + ahead,
             clock: attempt.about.clock,
         };
+        if !(attempt.pace)(0) {
+            return Err(SaveError::GivenUp);
+        }
         let listed = self.list(identity)?;
         if listed.contains(&this) {
             return Ok(Saved::Existed);

@@ -35,6 +35,8 @@ pub struct ObjectLimits {
     pub request: Duration,
     /// A whole call, with everything that is tried again.
     pub call: Duration,
+    /// As `call`, for lists and deletions: somebody waits for a restore.
+    pub little: Duration,
 }
 
 impl Default for ObjectLimits {
@@ -43,6 +45,7 @@ impl Default for ObjectLimits {
             connect: Duration::from_secs(5),
             request: Duration::from_secs(25),
             call: Duration::from_secs(35),
+            little: Duration::from_secs(10),
         }
     }
 }
@@ -134,12 +137,15 @@ impl ObjectStore {
         let Some(runtime) = &self.runtime else {
             return Err(failed("the store is closed".to_owned()));
         };
+        // Lists and deletions carry little.
+        let limit = match operation {
+            Operation::Put | Operation::Get => self.limits.call,
+            Operation::List | Operation::Delete => self.limits.little,
+        };
         runtime.block_on(async {
-            tokio::time::timeout(self.limits.call, work)
+            tokio::time::timeout(limit, work)
                 .await
-                .unwrap_or_else(|_elapsed| {
-                    Err(failed(format!("no answer within {:?}", self.limits.call)))
-                })
+                .unwrap_or_else(|_elapsed| Err(failed(format!("no answer within {limit:?}"))))
         })
     }
 

@@ -102,8 +102,8 @@ pub struct Request {
     pub context_bytes: usize,
     /// Records that are folded again rather than looking for a newer checkpoint.
     pub cheap_fold: i64,
-    /// How often this has been tried before.
-    pub failed_before: u32,
+    /// How long this has been tried already.
+    pub waited: std::time::Duration,
     #[cfg(feature = "seeded-bugs")]
     pub bug: Option<crate::lane::SeededBug>,
     #[cfg(feature = "seeded-bugs")]

@@ -6,11 +6,12 @@
 
 use super::{Interrupted, LogBounds, Request, World};
 use gavel_judge::Opened;
-use gavel_state::{Backend, Checkpoint, Identity};
+use gavel_state::{Backend, Identity};
 use std::sync::Arc;
+use std::time::Duration;
 
-/// Attempts after which a partition that could be folded from the beginning of its log no longer waits for the object store.
-const PATIENCE: u32 = 5;
+/// After so long a partition that could be folded from the beginning of its log no longer waits for the object store.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) fn open(
     world: &mut dyn World,
@@ -27,22 +28,28 @@ pub(super) fn open(
     let at = stored.unwrap_or(opened.start - 1);
     let foldable = bounds.start <= at + 1;
     let near = bounds.end - at <= request.cheap_fold;
+    let can_do_without = foldable && (stored.is_some() || request.waited >= PATIENCE);
     let mut local = local;
     if !(foldable && near) {
-        for checkpoint in checkpoints(world, request, identity, stored.is_some(), foldable)? {
-            if checkpoint.boundary <= at {
-                break;
-            }
-            // The local store is replaced, so nobody may hold it.
-            drop(local.take());
-            if let Some(backend) = world.install(identity, checkpoint)? {
-                return Ok(backend);
-            }
+        match newer(world, identity, at, &mut local) {
+            Ok(Some(backend)) => return Ok(backend),
+            Ok(None) => {}
+            Err(Interrupted::Retry(problem)) if can_do_without => tracing::warn!(
+                partition = identity.partition,
+                problem,
+                "checkpoints cannot be had; going on from {}, which takes longer",
+                if stored.is_some() {
+                    "the local store"
+                } else {
+                    "the beginning of the log"
+                }
+            ),
+            Err(interrupted) => return Err(interrupted),
         }
     }
     match local {
         Some(local) => Ok(local),
-        // Broken checkpoints leave the local store as it was.
+        // Checkpoints that are broken or cannot be had leave the local store as it was.
         None => match world.local(identity, &opened.former)? {
             Some(local) => Ok(local),
             None => world.empty(identity),
@@ -50,30 +57,22 @@ pub(super) fn open(
     }
 }
 
-/// The checkpoints there are; none if the object store cannot tell and the partition can do without.
-fn checkpoints(
+/// The newest whole checkpoint that goes further than `at`.
+fn newer(
     world: &mut dyn World,
-    request: &Request,
     identity: &Identity,
-    has_store: bool,
-    foldable: bool,
-) -> Result<Vec<Checkpoint>, Interrupted> {
-    match world.checkpoints(identity) {
-        Err(Interrupted::Retry(problem))
-            if foldable && (has_store || request.failed_before >= PATIENCE) =>
-        {
-            tracing::warn!(
-                partition = identity.partition,
-                problem,
-                "checkpoints cannot be listed; going on from {}, which takes longer",
-                if has_store {
-                    "the local store"
-                } else {
-                    "the beginning of the log"
-                }
-            );
-            Ok(Vec::new())
+    at: i64,
+    local: &mut Option<Arc<dyn Backend>>,
+) -> Result<Option<Arc<dyn Backend>>, Interrupted> {
+    for checkpoint in world.checkpoints(identity)? {
+        if checkpoint.boundary <= at {
+            break;
         }
-        other => other,
+        // The local store is replaced, so nobody may hold it.
+        drop(local.take());
+        if let Some(backend) = world.install(identity, checkpoint)? {
+            return Ok(Some(backend));
+        }
     }
+    Ok(None)
 }

@@ -24,6 +24,9 @@ const SWEEP_EVERY: u64 = 600_000;
 /// Longest sleep of an upload that keeps to its rate, before it looks again whether it should go on.
 const NAP: Duration = Duration::from_millis(50);
 
+/// How long an upload that is told to end may still take.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// What the checkpointer is told.
 enum Job {
     /// The partition is live here.
@@ -57,6 +60,8 @@ pub struct Checkpointer {
     /// When uploads must end; unset while the process runs.
     deadline: Arc<OnceLock<Instant>>,
     last: Duration,
+    /// Closed when the uploads are over.
+    over: Receiver<()>,
 }
 
 impl Checkpointer {
@@ -69,6 +74,7 @@ impl Checkpointer {
     ) -> std::io::Result<(Checkpointer, Checkpoints)> {
         let (jobs, told) = channel();
         let (ready, snapshots) = channel();
+        let (end, over) = channel();
         let deadline: Arc<OnceLock<Instant>> = Arc::default();
         let uploading: Arc<Mutex<BTreeSet<i32>>> = Arc::default();
         let every = Duration::from_millis(settings.every_ms);
@@ -96,9 +102,13 @@ impl Checkpointer {
         let thread = |name: &str| std::thread::Builder::new().name(name.into());
         let checkpointer = Checkpointer {
             snapshots: thread("snapshots").spawn(move || taker.run(&told))?,
-            uploads: thread("checkpoints").spawn(move || uploader.run(&snapshots))?,
+            uploads: thread("checkpoints").spawn(move || {
+                let _told_on_drop = end;
+                uploader.run(&snapshots);
+            })?,
             deadline,
             last: Duration::from_millis(settings.last_ms),
+            over,
         };
         Ok((checkpointer, Checkpoints(jobs)))
     }
@@ -108,9 +118,20 @@ impl Checkpointer {
         // Set once, here.
         let _first = self.deadline.set(Instant::now() + self.last);
         drop(checkpoints);
-        for thread in [self.snapshots, self.uploads] {
-            if thread.join().is_err() {
-                tracing::error!("a thread that takes checkpoints panicked");
+        if self.snapshots.join().is_err() {
+            tracing::error!("the thread that takes snapshots panicked");
+        }
+        // A request that hangs may last longer than anybody wants to wait; it ends with the process.
+        match self.over.recv_timeout(self.last + GRACE) {
+            Err(RecvTimeoutError::Timeout) => {
+                tracing::warn!(
+                    "the object store does not answer; leaving without the last checkpoints"
+                );
+            }
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => {
+                if self.uploads.join().is_err() {
+                    tracing::error!("the thread that uploads checkpoints panicked");
+                }
             }
         }
     }

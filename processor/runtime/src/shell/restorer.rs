@@ -155,13 +155,13 @@ fn attempt_until_settled(
         partition,
         context_bytes: parts.context_bytes,
         cheap_fold: i64::try_from(parts.config.checkpoints.near_records).unwrap_or(i64::MAX),
-        failed_before: 0,
+        waited: Duration::ZERO,
         #[cfg(feature = "seeded-bugs")]
         bug: None,
         #[cfg(feature = "seeded-bugs")]
         committed: None,
     };
-    let mut pause = RETRY_FIRST;
+    let (mut pause, began) = (RETRY_FIRST, Instant::now());
     while !job.cancel.is_cancelled() {
         let Some(lease) = leases.take(partition) else {
             job.cancel.sleep(LOOK);
@@ -182,7 +182,7 @@ fn attempt_until_settled(
                 );
                 job.cancel.sleep(pause);
                 pause = (pause * 2).min(RETRY_MOST);
-                request.failed_before += 1;
+                request.waited = began.elapsed();
             }
         }
     }

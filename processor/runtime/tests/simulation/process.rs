@@ -13,6 +13,7 @@ use gavel_runtime::restore::{Interrupted, Leases, Request, restore};
 use gavel_state::{Backend, Batch, MemoryStore, Snapshot, Sweep};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Shadow verdicts that may wait.
 const SHADOWS_WAITING: usize = 6;
@@ -466,7 +467,7 @@ impl Process {
             partition,
             context_bytes: CONTEXT_BYTES,
             cheap_fold: CHEAP_FOLD,
-            failed_before: 0,
+            waited: Duration::from_secs(rng.below(60) as u64),
             bug: self.bug,
             committed,
         };

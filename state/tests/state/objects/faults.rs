@@ -179,6 +179,7 @@ fn a_store_that_says_nothing_has_failed() {
     let limits = ObjectLimits {
         request: Duration::from_millis(300),
         call: Duration::from_secs(1),
+        little: Duration::from_secs(1),
         ..ObjectLimits::default()
     };
     let store = open(&stub, limits);

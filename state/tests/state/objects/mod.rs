@@ -15,6 +15,7 @@ fn limits() -> ObjectLimits {
         connect: Duration::from_secs(2),
         request: Duration::from_secs(2),
         call: Duration::from_secs(4),
+        little: Duration::from_secs(4),
     }
 }
 
