@@ -20,7 +20,7 @@ RANKS = (50, 99, 99.9)
 class Cost:
     def __init__(self, chosen, gavel):
         self.chosen, self.gavel = chosen, gavel
-        self.reader = consumer(gavel.bootstrap)
+        self.reader = consumer(gavel.bootstrap, log_level=0)
         self.rows = []
         # Both kinds of rounds store equally often: a checkpoint is of what is stored, so it cannot come more often than that.
         self.settings = {"GAVEL_RUN_EPOCH_MS": str(chosen.every_ms), "GAVEL_CHECKPOINTS_EVERY_MS": str(chosen.every_ms)}
@@ -33,6 +33,7 @@ class Cost:
             for on in (True, False) if number % 2 else (False, True):
                 self.rows.append({"round": number, "on": on} | self.round(2 * number + on, on))
                 self.show(self.rows[-1:])
+        self.reader.close()
         self.report()
 
     def member(self, on):

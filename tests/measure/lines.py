@@ -1,6 +1,6 @@
 """Made-up chat for measurements: as JSON lines for `gavel produce`, or sent at an even pace.
 
-    python -m measure.lines fill FIRST COUNT                             COUNT messages of as many users, on standard output
+    python -m measure.lines fill COUNT USERS                              COUNT messages, all users by turns, on standard output
     python -m measure.lines pace BOOTSTRAP TOPIC RATE SECONDS USERS SEED  each message of any of the users
 """
 
@@ -34,12 +34,11 @@ def message(number, user, text):
     )
 
 
-def fill(first, count):
+def fill(count, users):
     known = texts()
-    out = sys.stdout
-    for begin in range(first, first + count, 10_000):
-        end = min(begin + 10_000, first + count)
-        out.write("\n".join(message(number, number, known[number % TEXTS]) for number in range(begin, end)) + "\n")
+    for begin in range(0, count, 10_000):
+        some = range(begin, min(begin + 10_000, count))
+        sys.stdout.write("".join(message(number, number % users, known[number % TEXTS]) + "\n" for number in some))
 
 
 def pace(bootstrap, topic, rate, seconds, users, seed):

@@ -31,6 +31,7 @@ def options():
     parser = argparse.ArgumentParser(prog="scripts/recovery", description="From the start of a process to the first verdict.")
     parser.add_argument("--gavel", required=True, help="the binary")
     parser.add_argument("--users", type=int, help="default 1,000,000; with --checkpoint-cost 200,000")
+    parser.add_argument("--each", type=int, default=1, help="messages of each user (default 1)")
     parser.add_argument("--partitions", type=int, default=8)
     parser.add_argument("--rounds", type=int, help="default 1; with --checkpoint-cost 3")
     parser.add_argument("--restorers", default="2", help="values of run.restorers for case b, separated by commas (default 2)")
@@ -51,7 +52,7 @@ class Recovery:
     def __init__(self, chosen, gavel):
         self.chosen, self.gavel = chosen, gavel
         self.data, self.store, self.empty = gavel.work / "data", gavel.work / "checkpoints", gavel.work / "no-checkpoints"
-        self.reader = consumer(gavel.bootstrap)
+        self.reader = consumer(gavel.bootstrap, log_level=0)
         self.rows = []
         self.starts = 0
 
@@ -64,6 +65,7 @@ class Recovery:
                         self.row(number, case, int(restorers))
                 else:
                     self.row(number, case, 2)
+        self.reader.close()
         self.report()
 
     # ------------------------------------------------------------------ before
@@ -71,7 +73,8 @@ class Recovery:
     def fill(self):
         """Sends the messages, has them judged and stored, and checkpoints of all of it."""
         chosen, gavel = self.chosen, self.gavel
-        fill(gavel, chosen.users, chosen.partitions)
+        messages = chosen.users * chosen.each
+        fill(gavel, messages, chosen.users, chosen.partitions)
         member = self.member(self.store, "fill", GAVEL_CHECKPOINTS_EVERY_MS="5000")
         began = time.monotonic()
         member.start()
@@ -84,7 +87,7 @@ class Recovery:
                 time.sleep(0.1)
             if kind == "acknowledged":
                 took = time.monotonic() - began
-                say(f"judged {chosen.users:,} messages in {took:.1f} s ({chosen.users / took:,.0f}/s), peak RSS {member.peak_rss():,.0f} MiB")
+                say(f"judged {messages:,} messages in {took:.1f} s ({messages / took:,.0f}/s), peak RSS {member.peak_rss():,.0f} MiB")
         say(f"stored and checkpointed after {time.monotonic() - began:.1f} s")
         member.terminate()
         stores = self.inspect()
@@ -104,6 +107,7 @@ class Recovery:
         return total
 
     def member(self, store, name, **settings):
+        # What is near is folded again although there is a checkpoint; here that shall not happen.
         near = min(100_000, self.chosen.users // self.chosen.partitions // 2)
         settings = {"GAVEL_CHECKPOINTS_STORE": str(store), "GAVEL_CHECKPOINTS_NEAR_RECORDS": str(near)} | settings
         member = Member("data", self.gavel, **settings)
@@ -150,7 +154,7 @@ class Recovery:
 
     def start(self, member, before):
         """Seconds from the start of the process to each event."""
-        reader = consumer(self.gavel.bootstrap, **{"fetch.wait.max.ms": 10})
+        reader = consumer(self.gavel.bootstrap, **{"fetch.wait.max.ms": 10, "log_level": 0})
         reader.assign([TopicPartition(self.gavel.topics["verdicts"], number, end) for number, end in before.items()])
         reader.consume(num_messages=len(before), timeout=2)  # until it stands at every end
         began = time.monotonic()
@@ -181,27 +185,30 @@ class Recovery:
                 rows.append([f"({row['case']}) {CASES[row['case']]}", row["restorers"], f"{row['ready']:.2f}", f"{row['first']:.2f}", f"{row['all']:.2f}",
                              f"{row['bytes'] / MIB:,.1f}" if row["bytes"] else "-", f"{self.chosen.users / row['ready']:,.0f}", ratio,
                              f"{row['cpu']:.1f}", f"{row['rss']:,.0f}"])
-        heads = [f"{self.chosen.users:,} users, {self.chosen.partitions} partitions", "restorers", "ready s", "first s", "all s", "checkpoint MiB", "users/s", "c / this",
+        heads = [f"{self.chosen.users:,} users, {self.chosen.each} messages each, {self.chosen.partitions} partitions", "restorers", "ready s", "first s", "all s", "checkpoint MiB", "users/s", "c / this",
                  "CPU s", "peak RSS MiB"]
         for line in table(heads, rows):
             print(line)
 
 
-def fill(gavel, users, partitions):
-    """Topics, a policy, and a message of each of so many users."""
+def fill(gavel, messages, users, partitions):
+    """Topics, a policy, and messages of all users by turns."""
     gavel.call("topics", "create", "--partitions", partitions)
     gavel.call("policy", "activate", TESTS / "measure" / "policy.toml")
     began = time.monotonic()
-    lines = subprocess.Popen([sys.executable, "-m", "measure.lines", "fill", "0", str(users)], cwd=TESTS, stdout=subprocess.PIPE)
+    lines = subprocess.Popen([sys.executable, "-m", "measure.lines", "fill", str(messages), str(users)], cwd=TESTS, stdout=subprocess.PIPE)
     try:
         done = subprocess.run(gavel.command("produce", "-"), env=gavel.env, stdin=lines.stdout, capture_output=True, text=True, timeout=PATIENCE)
     finally:
         lines.stdout.close()
         lines.kill()
         lines.wait()
-    if done.returncode:
-        raise Failure(f"`gavel produce` ended with {done.returncode}: {done.stderr[-2000:]}")
-    say(f"sent {users:,} messages of as many users in {time.monotonic() - began:.1f} s")
+    reader = consumer(gavel.bootstrap, log_level=0)
+    there = sum(end - begin for begin, end in ends(reader, gavel.topics["messages"]).values())
+    reader.close()
+    if done.returncode or there < messages:
+        raise Failure(f"`gavel produce` ended with {done.returncode} and sent {there} of {messages}: {done.stderr[-2000:]}")
+    say(f"sent {messages:,} messages of {users:,} users in {time.monotonic() - began:.1f} s")
 
 
 def timeline(log):
@@ -245,7 +252,7 @@ def main():
     try:
         with Broker(work / "kafka", chosen.heap) as broker, Gavel(chosen.gavel, broker.bootstrap, work, "recovery") as gavel:
             if chosen.checkpoint_cost:
-                fill(gavel, chosen.users, chosen.partitions)
+                fill(gavel, chosen.users, chosen.users, chosen.partitions)
                 Cost(chosen, gavel).run()
             else:
                 Recovery(chosen, gavel).run()
