@@ -57,7 +57,8 @@ class Cost:
         load = subprocess.Popen([sys.executable, "-m", "measure.lines", "pace", *map(str, words)], cwd=TESTS)
         try:
             time.sleep(SETTLE)
-            first, heard = self.ends("messages"), self.ends("verdicts")
+            # In this order: no verdict about what comes after `first` is before `heard`.
+            heard, first = self.ends("verdicts"), self.ends("messages")
             before = self.totals(member)
             time.sleep(chosen.seconds - 1)
             after = self.totals(member)
