@@ -27,6 +27,7 @@ WARM_UP = 300.0
 # What is looked at: name, limit per hour, unit. No limit: shown, not judged.
 JUDGED = {
     "rss of a": (60.0, "MiB"),
+    "huge pages of a": (None, "MiB"),
     "descriptors of a": (1.0, ""),
     "threads of a": (1.0, ""),
     "files of a": (60.0, ""),
@@ -52,6 +53,7 @@ def options():
     parser.add_argument("--every", type=float, default=15.0, help="seconds between samples (default 15)")
     parser.add_argument("--kill-every", type=float, default=180.0, help="seconds between kills of the second processor (default 180)")
     parser.add_argument("--checkpoint-ms", type=int, default=5_000)
+    parser.add_argument("--no-huge-pages", action="store_true", help="processors without transparent huge pages")
     parser.add_argument("--samples", type=Path, help="keep every sample in this file, as JSON lines")
     parser.add_argument("--work", type=Path, help="keep data and logs below this directory")
     return parser.parse_args()
@@ -62,6 +64,8 @@ class Soak:
         self.chosen, self.gavel = chosen, gavel
         self.store = gavel.work / "checkpoints"
         settings = BOUNDS | {"GAVEL_CHECKPOINTS_STORE": str(self.store), "GAVEL_CHECKPOINTS_EVERY_MS": str(chosen.checkpoint_ms)}
+        if chosen.no_huge_pages:
+            settings["MIMALLOC_ALLOW_THP"] = "0"
         self.first, self.second = Member("a", gavel, **settings), Member("b", gavel, **settings)
         self.samples = []
         self.kills = 0
@@ -114,7 +118,9 @@ class Soak:
             self.second.start()
 
     def sample(self, at):
-        found = {"at": at, "rss of a": self.first.rss(), "descriptors of a": self.first.descriptors(), "threads of a": self.first.threads()}
+        first = self.first
+        found = {"at": at, "rss of a": first.rss(), "huge pages of a": first.huge_pages()}
+        found |= {"descriptors of a": first.descriptors(), "threads of a": first.threads()}
         for member in (self.first, self.second):
             files, directories, size = files_below(member.data)
             found |= {f"files of {member.name}": files, f"directories of {member.name}": directories, f"bytes of {member.name}": size / MIB}

@@ -6,14 +6,12 @@ import re
 import signal
 import subprocess
 import sys
-import urllib.error
 import urllib.request
 from pathlib import Path
 
 from harness import Failure, Processor
 
 KAFKA = Path(__file__).resolve().parents[2] / "scripts" / "kafka"
-PAGE = os.sysconf("SC_PAGE_SIZE")
 MIB = 1024 * 1024
 
 
@@ -117,6 +115,14 @@ class Member:
     def peak_rss(self):
         """MiB, since the process began."""
         return self.status("VmHWM") / 1024
+
+    def huge_pages(self):
+        """MiB of its memory that the kernel gave in pages of 2 MiB, used or not."""
+        try:
+            text = Path(f"/proc/{self.pid}/smaps_rollup").read_text()
+        except OSError:
+            return 0.0
+        return int(re.search(r"^AnonHugePages:\s+(\d+)", text, re.MULTILINE).group(1)) / 1024
 
     def threads(self):
         return self.status("Threads")
