@@ -18,9 +18,9 @@ TESTS = Path(__file__).resolve().parents[1]
 USERS = 5_000
 # Small, so that what may fill does so within the warm-up and the rest of the time shows what leaks.
 BOUNDS = {
-    "GAVEL_RUN_CONTEXT_BYTES": "16 MiB",
-    "GAVEL_STORE_BLOCK_CACHE_BYTES": "16 MiB",
-    "GAVEL_STORE_WRITE_BUFFER_BYTES": "16 MiB",
+    "GAVEL_RUN_CONTEXT_BYTES": "4 MiB",
+    "GAVEL_STORE_BLOCK_CACHE_BYTES": "2 MiB",
+    "GAVEL_STORE_WRITE_BUFFER_BYTES": "4 MiB",
 }
 DOWN = 10.0  # seconds that a killed processor stays down: longer than a session, so that the other one takes all over
 WARM_UP = 300.0
