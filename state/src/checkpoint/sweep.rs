@@ -65,13 +65,18 @@ impl Repository {
         let mut unnamed = BTreeMap::new();
         for file in files {
             let object = file.path.strip_prefix(&root).unwrap_or_default();
+            let age = now.saturating_sub(file.modified);
+            // What is too young to be remembered is looked at again before it may go; there may be many such files.
+            if age < YOUNG - UNNAMED {
+                continue;
+            }
             if named.contains(object.trim_start_matches('/'))
                 && !super::seeded!(self, SweepNamedFiles)
             {
                 continue;
             }
             let since = sweep.unnamed.get(&file.path).copied().unwrap_or(now);
-            if now.saturating_sub(since) >= UNNAMED && now.saturating_sub(file.modified) >= YOUNG {
+            if now.saturating_sub(since) >= UNNAMED && age >= YOUNG {
                 self.objects.delete(&file.path)?;
                 swept.files += 1;
             } else {

@@ -16,6 +16,8 @@ const BLOOM_BITS_PER_KEY: f64 = 10.0;
 const STOP_AT_TABLES: i32 = 36;
 /// Tables are uploaded one at a time, each from memory.
 const TABLE_BYTES: u64 = 16 << 20;
+/// The list of tables is begun anew at this size: each checkpoint uploads all of it.
+const MANIFEST_BYTES: usize = 1 << 20;
 /// RocksDB's own text log, of which one old file is kept.
 const LOG_BYTES: usize = 1 << 20;
 
@@ -66,6 +68,7 @@ pub fn of_a_store(shared: &Shared) -> Result<Options, rocksdb::Error> {
     options.set_hard_pending_compaction_bytes_limit(0);
     options.set_arena_block_size(MEMTABLE_PIECE_BYTES);
     options.set_manifest_preallocation_size(MEMTABLE_PIECE_BYTES);
+    options.set_max_manifest_file_size(MANIFEST_BYTES);
     options.set_compression_type(DBCompressionType::Lz4);
     options.set_block_based_table_factory(&tables(shared));
     options.set_target_file_size_base(TABLE_BYTES);
