@@ -303,12 +303,12 @@ class Checkpoints(unittest.TestCase):
         valid, problems, counts = self.read()
         self.assertEqual((valid, problems, counts["damaged on purpose"]), ([], {"checkpoint not valid": 1}, 1))
 
-    def test_a_whole_checkpoint_that_was_set_aside_is_found_and_a_broken_one_is_not(self):
+    def test_a_whole_checkpoint_that_was_set_aside_is_counted_and_a_broken_one_is_not(self):
         self.newer.write_bytes(b"spoilt")
         self.set_aside(self.newer)
-        self.found([50])
+        self.assertEqual(self.read()[2]["quarantined whole"], 0)
         self.set_aside(self.older)
-        self.found([], whole_checkpoint_set_aside=1)
+        self.assertEqual(self.read()[2]["quarantined whole"], 1)
 
 
 if __name__ == "__main__":
