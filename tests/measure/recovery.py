@@ -6,16 +6,15 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from datetime import datetime
 from pathlib import Path
 
 from checker.kafka import consumer, ends
 from confluent_kafka import Producer, TopicPartition
-from harness import Failure, Gavel, say
+from harness import Failure, say
 from measure.cost import Cost
-from measure.world import Broker, Member, MIB, end_on_signals, files_below, table
+from measure.world import Member, MIB, files_below, table, measure
 
 TESTS = Path(__file__).resolve().parents[1]
 PATIENCE = 1800.0  # seconds without an end: something is broken
@@ -246,25 +245,16 @@ def timeline(log):
 
 def main():
     chosen = options()
-    end_on_signals()
-    work = Path(tempfile.mkdtemp(prefix="gavel-recovery.", dir=chosen.work))
-    good = False
-    try:
-        with Broker(work / "kafka", chosen.heap) as broker, Gavel(chosen.gavel, broker.bootstrap, work, "recovery") as gavel:
-            if chosen.checkpoint_cost:
-                fill(gavel, chosen.users, chosen.users, chosen.partitions)
-                Cost(chosen, gavel).run()
-            else:
-                Recovery(chosen, gavel).run()
-            good = True
-    except Failure as failure:
-        say(f"recovery: {failure}")
-    finally:
-        if good and not chosen.work:
-            shutil.rmtree(work)
+
+    def work_on(gavel):
+        if chosen.checkpoint_cost:
+            fill(gavel, chosen.users, chosen.users, chosen.partitions)
+            Cost(chosen, gavel).run()
         else:
-            say(f"recovery: data and logs are in {work}")
-    return 0 if good else 1
+            Recovery(chosen, gavel).run()
+        return True
+
+    return measure("recovery", chosen, chosen.heap, work_on)
 
 
 if __name__ == "__main__":

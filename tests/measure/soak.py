@@ -4,15 +4,13 @@ import argparse
 import json
 import math
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-from harness import Failure, Gavel, say
-from measure.world import Broker, Member, MIB, end_on_signals, files_below, table
+from harness import Failure, say
+from measure.world import Member, MIB, files_below, table, measure
 
 TESTS = Path(__file__).resolve().parents[1]
 USERS = 5_000
@@ -253,32 +251,23 @@ def line(points):
 
 def main():
     chosen = options()
-    end_on_signals()
-    work = Path(tempfile.mkdtemp(prefix="gavel-soak.", dir=chosen.work))
-    good = False
-    try:
-        with Broker(work / "kafka", "384m") as broker, Gavel(chosen.gavel, broker.bootstrap, work, "soak") as gavel:
-            soak = Soak(chosen, gavel)
-            equal = soak.run()
-            say(f"{chosen.minutes:g} minutes, {chosen.rate} messages a second, {soak.kills} kills, {len(soak.samples)} samples; the first"
-                f" {soak.warm_up() / 60:g} minutes are warm-up")
-            found = soak.findings()
-            say("warnings and errors in the logs:")
-            soak.complaints()
-            if not equal:
-                found.append("replay verify differs")
-            for text in found:
-                say(f"soak: {text}")
-            good = not found
-            say("soak: nothing grows, and every verdict is right" if good else "soak: FAILED")
-    except Failure as failure:
-        say(f"soak: {failure}")
-    finally:
-        if good and not chosen.work:
-            shutil.rmtree(work)
-        else:
-            say(f"soak: data and logs are in {work}")
-    return 0 if good else 1
+
+    def work_on(gavel):
+        soak = Soak(chosen, gavel)
+        equal = soak.run()
+        say(f"{chosen.minutes:g} minutes, {chosen.rate} messages a second, {soak.kills} kills, {len(soak.samples)} samples; the first"
+            f" {soak.warm_up() / 60:g} minutes are warm-up")
+        found = soak.findings()
+        say("warnings and errors in the logs:")
+        soak.complaints()
+        if not equal:
+            found.append("replay verify differs")
+        for text in found:
+            say(f"soak: {text}")
+        say("soak: FAILED" if found else "soak: nothing grows, and every verdict is right")
+        return not found
+
+    return measure("soak", chosen, "384m", work_on)
 
 
 if __name__ == "__main__":

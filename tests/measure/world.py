@@ -3,13 +3,15 @@
 import math
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import urllib.request
 from pathlib import Path
 
-from harness import Failure, Processor
+from harness import Failure, Gavel, Processor, say
 
 KAFKA = Path(__file__).resolve().parents[2] / "scripts" / "kafka"
 MIB = 1024 * 1024
@@ -48,6 +50,24 @@ class Broker:
         if done.returncode:
             raise Failure(f"scripts/kafka {' '.join(words)}: {done.stderr.strip()}")
         return done.stdout.strip()
+
+
+def measure(name, chosen, heap, work_on):
+    """Runs `work_on(gavel)` on a broker in a directory of its own, which is kept after a failure; the exit code. It gives False to fail."""
+    end_on_signals()
+    work = Path(tempfile.mkdtemp(prefix=f"gavel-{name}.", dir=chosen.work))
+    good = False
+    try:
+        with Broker(work / "kafka", heap) as broker, Gavel(chosen.gavel, broker.bootstrap, work, name) as gavel:
+            good = work_on(gavel)
+    except Failure as failure:
+        say(f"{name}: {failure}")
+    finally:
+        if good and not chosen.work:
+            shutil.rmtree(work)
+        else:
+            say(f"{name}: data and logs are in {work}")
+    return 0 if good else 1
 
 
 class Member:

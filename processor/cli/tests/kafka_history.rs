@@ -34,6 +34,16 @@ half_life = "24h"
 at = [ { gte = 2.5, action = "mute", for = "1h" } ]
 "#;
 
+/// Of both partitions.
+const ACCEPT: [&str; 6] = [
+    "state",
+    "accept-history",
+    "--partition",
+    "0",
+    "--partition",
+    "1",
+];
+
 struct Chat {
     kafka: Kafka,
     files: TempDir,
@@ -78,12 +88,15 @@ impl Chat {
             .expect(0);
     }
 
-    /// Twelve users are rude often enough to be muted; the verdicts so far.
-    fn rude(&self) -> usize {
+    /// A processor, and the verdicts so far: twelve users were rude often enough to be muted.
+    fn rude(&self) -> (Running, usize) {
+        let processor = self.kafka.start_processor(1);
         for _ in 0..3 {
             self.say(0..12, "drat");
         }
-        PARTITIONS as usize + 36
+        let judged = PARTITIONS as usize + 36;
+        self.kafka.wait_for_verdicts(judged);
+        (processor, judged)
     }
 
     fn bounds(&self) -> Vec<gavel_runtime::kafka::Bounds> {
@@ -111,14 +124,13 @@ impl Chat {
         wait(admin.delete_records(&list, &AdminOptions::new())).expect("deleted");
     }
 
-    /// Deletes the message topic and makes another of the same name.
-    fn make_anew(&self) {
+    /// Deletes a topic and makes another of the same name.
+    fn make_anew(&self, topic: &str) {
         let config = self.kafka.config();
         let (admin, options) = (
             admin_client(&config).expect("a client"),
             AdminOptions::new(),
         );
-        let topic = &config.topics.messages;
         wait(admin.delete_topics(&[topic], &options)).expect("deleted");
         let cluster = Cluster::new(&config).expect("a client");
         let since = Instant::now();
@@ -206,6 +218,11 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
         .block_on(future)
 }
 
+#[track_caller]
+fn stop(processor: &mut Running) {
+    assert_eq!(processor.stop().0, 0, "{}", processor.log());
+}
+
 /// Removes the stores of a processor that is not running.
 fn wipe(processor: &Running) {
     for partition in 0..PARTITIONS {
@@ -227,11 +244,9 @@ fn codes(verdicts: &[Value]) -> Vec<&str> {
 #[test]
 fn a_wiped_disk_comes_back_from_checkpoints_although_the_log_has_lost_its_beginning() {
     let chat = Chat::new("restore");
-    let mut processor = chat.kafka.start_processor(1);
-    let judged = chat.rude();
-    chat.kafka.wait_for_verdicts(judged);
+    let (mut processor, judged) = chat.rude();
     chat.wait_for_checkpoints();
-    assert_eq!(processor.stop().0, 0, "{}", processor.log());
+    stop(&mut processor);
     let before = chat.digests(&processor);
     wipe(&processor);
     chat.trim();
@@ -254,25 +269,23 @@ fn a_wiped_disk_comes_back_from_checkpoints_although_the_log_has_lost_its_beginn
         last.iter()
             .all(|verdict| verdict["context_complete"] == true)
     );
-    assert_eq!(processor.stop().0, 0, "{}", processor.log());
+    stop(&mut processor);
     wipe(&processor);
     processor.start_again();
     processor.wait_ready();
-    assert_eq!(processor.stop().0, 0, "{}", processor.log());
+    stop(&mut processor);
     assert_ne!(chat.digests(&processor), before, "it went on from there");
 }
 
 #[test]
 fn a_broken_checkpoint_is_set_aside_and_the_one_before_gives_the_same_state() {
     let chat = Chat::new("broken");
-    let mut processor = chat.kafka.start_processor(1);
-    let judged = chat.rude();
-    chat.kafka.wait_for_verdicts(judged);
+    let (mut processor, judged) = chat.rude();
     chat.wait_for_checkpoints();
     chat.say(0..12, "drat");
     chat.kafka.wait_for_verdicts(judged + 12);
     chat.wait_for_checkpoints();
-    assert_eq!(processor.stop().0, 0, "{}", processor.log());
+    stop(&mut processor);
     let before = chat.digests(&processor);
     wipe(&processor);
     for partition in 0..PARTITIONS {
@@ -299,10 +312,8 @@ fn a_broken_checkpoint_is_set_aside_and_the_one_before_gives_the_same_state() {
 #[test]
 fn lost_history_halts_until_an_operator_accepts_it() {
     let chat = Chat::without_checkpoints("lost");
-    let mut processor = chat.kafka.start_processor(1);
-    let judged = chat.rude();
-    chat.kafka.wait_for_verdicts(judged);
-    assert_eq!(processor.stop().0, 0, "{}", processor.log());
+    let (mut processor, judged) = chat.rude();
+    stop(&mut processor);
     wipe(&processor);
     chat.trim();
     chat.say(0..12, "hello");
@@ -310,25 +321,17 @@ fn lost_history_halts_until_an_operator_accepts_it() {
     processor.start_again();
     chat.halts(&processor, "lost-history");
     assert_eq!(chat.kafka.verdicts().len(), judged, "nothing is judged");
-    assert_eq!(processor.stop().0, 0, "{}", processor.log());
+    stop(&mut processor);
 
-    let accept = [
-        "state",
-        "accept-history",
-        "--partition",
-        "0",
-        "--partition",
-        "1",
-    ];
-    chat.kafka.run(&accept).expect_error(2, "--reason");
-    let weighed = [&accept[..], &["--dry-run", "--output", "json"]].concat();
+    chat.kafka.run(&ACCEPT).expect_error(2, "--reason");
+    let weighed = [&ACCEPT[..], &["--dry-run", "--output", "json"]].concat();
     let weighed = chat.kafka.run(&weighed).expect(0).json();
     assert!(
         weighed
             .iter()
             .all(|one| one["order"].is_null() && one["start"] == one["log_start"])
     );
-    let accepted = [&accept[..], &["--reason", "the disk and the log are gone"]].concat();
+    let accepted = [&ACCEPT[..], &["--reason", "the disk and the log are gone"]].concat();
     let said = chat.kafka.run(&accepted).expect(0).stdout;
     assert!(said.contains("begins anew at offset"), "{said}");
 
@@ -341,16 +344,14 @@ fn lost_history_halts_until_an_operator_accepts_it() {
     assert_eq!(anew.len(), 12);
     // Nobody is muted any more, and the policy is in force although its marker is gone.
     assert_eq!(codes(&anew), ["judged"]);
-    assert_eq!(processor.stop().0, 0, "{}", processor.log());
+    stop(&mut processor);
     chat.kafka.run(&["replay", "verify"]).expect(0);
 }
 
 #[test]
 fn records_that_are_removed_before_a_live_partition_has_judged_them_halt_it() {
     let chat = Chat::new("overtaken");
-    let mut processor = chat.kafka.start_processor(1);
-    let judged = chat.rude();
-    chat.kafka.wait_for_verdicts(judged);
+    let (mut processor, _) = chat.rude();
     chat.wait_for_checkpoints();
     processor.signal("STOP");
     for _ in 0..5 {
@@ -359,17 +360,15 @@ fn records_that_are_removed_before_a_live_partition_has_judged_them_halt_it() {
     chat.trim();
     processor.signal("CONT");
     chat.halts(&processor, "lost-history");
-    assert_eq!(processor.stop().0, 0, "{}", processor.log());
+    stop(&mut processor);
 }
 
 #[test]
 fn a_topic_made_anew_under_its_name_is_refused_however_long_it_is() {
     let chat = Chat::new("anew");
-    let mut processor = chat.kafka.start_processor(1);
-    let judged = chat.rude();
-    chat.kafka.wait_for_verdicts(judged);
-    assert_eq!(processor.stop().0, 0, "{}", processor.log());
-    chat.make_anew();
+    let (mut processor, judged) = chat.rude();
+    stop(&mut processor);
+    chat.make_anew(&chat.kafka.config().topics.messages);
     // More than the old one had: the offsets alone would not tell.
     for _ in 0..5 {
         chat.say(0..12, "hello");
@@ -377,18 +376,10 @@ fn a_topic_made_anew_under_its_name_is_refused_however_long_it_is() {
     processor.start_again();
     chat.halts(&processor, "topic-recreated");
     assert_eq!(chat.kafka.verdicts().len(), judged, "nothing is judged");
-    assert_eq!(processor.stop().0, 0, "{}", processor.log());
+    stop(&mut processor);
 
     let accept = [
-        "state",
-        "accept-history",
-        "--partition",
-        "0",
-        "--partition",
-        "1",
-    ];
-    let accept = [
-        &accept[..],
+        &ACCEPT[..],
         &["--from", "0", "--reason", "made anew on purpose"],
     ]
     .concat();
@@ -400,30 +391,16 @@ fn a_topic_made_anew_under_its_name_is_refused_however_long_it_is() {
         "{}",
         processor.log()
     );
-    assert_eq!(processor.stop().0, 0, "{}", processor.log());
+    stop(&mut processor);
 }
 
 #[test]
 fn verdicts_that_are_gone_are_noticed() {
     let chat = Chat::new("verdicts");
-    let mut processor = chat.kafka.start_processor(1);
-    let judged = chat.rude();
-    chat.kafka.wait_for_verdicts(judged);
-    assert_eq!(processor.stop().0, 0, "{}", processor.log());
-    let config = chat.kafka.config();
-    let (admin, options) = (
-        admin_client(&config).expect("a client"),
-        AdminOptions::new(),
-    );
-    let topic = config.topics.verdicts.clone();
-    wait(admin.delete_topics(&[&topic], &options)).expect("deleted");
-    let cluster = Cluster::new(&config).expect("a client");
-    while cluster.topic(&topic).expect("the broker answers").is_some() {
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    let new = NewTopic::new(&topic, PARTITIONS, TopicReplication::Fixed(1));
-    wait(admin.create_topics([&new], &options)).expect("created");
+    let (mut processor, _) = chat.rude();
+    stop(&mut processor);
+    chat.make_anew(&chat.kafka.config().topics.verdicts);
     processor.start_again();
     chat.halts(&processor, "verdicts-trimmed");
-    assert_eq!(processor.stop().0, 0, "{}", processor.log());
+    stop(&mut processor);
 }

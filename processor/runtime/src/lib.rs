@@ -1,6 +1,7 @@
 //! The runtime: lanes, partition lifecycle, restorer, replay, telemetry. rdkafka lives only here.
 
 pub mod checkpoint;
+mod clock;
 pub mod config;
 pub mod control;
 pub mod demo;

@@ -14,14 +14,13 @@ pub use accept::{Acceptance, Accepted};
 pub use activate::{Activated, Activation, RolledBack};
 pub use error::OrderError;
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use gavel_judge::{ControlLog, Digest, Document, ENGINE, Policy};
 use gavel_schemas::{
     ControlMarker, LogOpened, Order, PolicyDocument, encode_marker, encode_order, limits,
 };
 use sha2::Digest as _;
 
+use crate::clock::wall_ms;
 use crate::config::Config;
 use crate::control::ControlReader;
 use crate::hex::hex;
@@ -91,7 +90,7 @@ impl<'a> Orders<'a> {
             engine: ENGINE.cast_signed(),
             starts: starts.to_vec(),
             nonce: nonce()?,
-            issued_at: now_ms(),
+            issued_at: wall_ms(),
         });
         self.write(&log_id, &order)?;
         // Read back: had somebody else opened the log meanwhile, theirs stands first and counts.
@@ -236,7 +235,7 @@ fn chunks(document: &Document) -> Result<Vec<Order>, OrderError> {
                 chunks,
                 bytes: bytes.to_vec(),
                 nonce: nonce()?,
-                issued_at: now_ms(),
+                issued_at: wall_ms(),
             }))
         })
         .collect()
@@ -246,13 +245,6 @@ fn nonce() -> Result<Vec<u8>, OrderError> {
     let mut bytes = vec![0; 16];
     getrandom::fill(&mut bytes).map_err(OrderError::Nonce)?;
     Ok(bytes)
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -38,3 +38,13 @@ pub enum SeededBug {
     /// Defects of the repository of checkpoints.
     Repository(gavel_state::RepositoryBug),
 }
+
+impl SeededBug {
+    /// The defect of the repository, if it is one.
+    pub fn of_repository(self) -> Option<gavel_state::RepositoryBug> {
+        match self {
+            SeededBug::Repository(bug) => Some(bug),
+            _ => None,
+        }
+    }
+}

@@ -5,9 +5,10 @@
 
 use gavel_schemas::{HistoryAccepted, Order};
 
-use super::{Author, OrderError, Orders, nonce, now_ms};
+use super::{Author, OrderError, Orders, nonce};
+use crate::clock::wall_ms;
 use crate::hex::hex;
-use crate::kafka::{Bounds, Cluster, LogReader, PATIENCE};
+use crate::kafka::{Bounds, Cluster, LogReader};
 use crate::verdict_tail::{self, VerdictsOf};
 
 /// Verdicts at the end of the topic that are looked at for the newest.
@@ -50,15 +51,14 @@ impl Orders<'_> {
                 control: self.control_topic(),
             })?;
         let topics = &self.config.topics;
-        let Bounds { start, end } =
-            Cluster::new(self.config)?.bounds(&topics.messages, partition)?;
-        let mut verdicts =
-            LogReader::open(self.config, &topics.verdicts, partition)?.with_patience(PATIENCE);
+        let cluster = Cluster::new(self.config)?;
+        let Bounds { start, end } = cluster.bounds(&topics.messages, partition)?;
+        let mut verdicts = LogReader::open(self.config, &topics.verdicts, partition)?;
         let of = VerdictsOf {
             log_id: &opened.log_id,
             partition,
         };
-        let bounds = verdicts.bounds()?;
+        let bounds = cluster.bounds(&topics.verdicts, partition)?;
         let judged = verdict_tail::scan(&mut verdicts, bounds, of, TAIL)?.newest;
         let begin = from.unwrap_or_else(|| judged.map_or(start, |at| at + 1).clamp(start, end));
         if !(start..=end).contains(&begin) {
@@ -94,7 +94,7 @@ impl Orders<'_> {
             by: author.by,
             reason: author.reason,
             nonce: nonce()?,
-            issued_at: now_ms(),
+            issued_at: wall_ms(),
         });
         let order = self.write(&acceptance.former, &order)?;
         Ok(Accepted { order, log_id })

@@ -8,7 +8,8 @@ use gavel_judge::{Digest, NoPolicy};
 use gavel_schemas::{Order, PolicyActivated, limits};
 
 use super::history::{self, Meant, Scope, in_force, newest};
-use super::{Author, EVERYWHERE, OrderError, Orders, nonce, now_ms};
+use super::{Author, EVERYWHERE, OrderError, Orders, nonce};
+use crate::clock::wall_ms;
 use crate::kafka::Cluster;
 
 /// What to activate.
@@ -162,7 +163,7 @@ impl Orders<'_> {
                     by: activation.author.by.clone(),
                     reason: activation.author.reason.clone(),
                     nonce: nonce()?,
-                    issued_at: now_ms(),
+                    issued_at: wall_ms(),
                 });
                 self.write(&activation.scope, &order)?
             }

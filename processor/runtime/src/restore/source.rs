@@ -20,7 +20,7 @@ pub(super) fn open(
     opened: &Opened,
     bounds: &LogBounds,
 ) -> Result<Arc<dyn Backend>, Interrupted> {
-    let local = world.local(identity, &opened.former)?;
+    let mut local = world.local(identity, &opened.former)?;
     let stored = match &local {
         Some(backend) => backend.meta()?.map(|meta| meta.boundary),
         None => None,
@@ -29,7 +29,6 @@ pub(super) fn open(
     let foldable = bounds.start <= at + 1;
     let near = bounds.end - at <= request.cheap_fold;
     let can_do_without = foldable && (stored.is_some() || request.waited >= PATIENCE);
-    let mut local = local;
     if !(foldable && near) {
         match newer(world, identity, at, &mut local) {
             Ok(Some(backend)) => return Ok(backend),

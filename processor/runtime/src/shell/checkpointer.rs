@@ -5,6 +5,7 @@
 //! is slow or gone costs checkpoints, nothing else.
 
 use crate::checkpoint;
+use crate::clock::wall_ms;
 use crate::config;
 use crate::lane::Retired;
 use crate::telemetry::Telemetry;
@@ -15,15 +16,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// How often due partitions are looked for.
 const LOOK: Duration = Duration::from_millis(100);
-/// Milliseconds between two sweeps of a partition's old checkpoints.
-const SWEEP_EVERY: u64 = 600_000;
+/// Between two sweeps of a partition's old checkpoints.
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
 /// Longest sleep of an upload that keeps to its rate, before it looks again whether it should go on.
 const NAP: Duration = Duration::from_millis(50);
-
 /// How long an upload that is told to end may still take.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -224,10 +224,9 @@ impl Taker {
         if !self.on || lock(&self.uploading).contains(&partition) {
             return None;
         }
-        let moved = |meta: Option<gavel_state::Meta>| meta.is_some_and(|meta| meta.boundary > at);
         let snapshot = match backend.meta() {
-            Ok(meta) if !moved(meta.clone()) => return None,
-            Ok(_) => backend.snapshot(),
+            Ok(Some(meta)) if meta.boundary > at => backend.snapshot(),
+            Ok(_) => return None,
             Err(error) => Err(error),
         };
         match snapshot {
@@ -337,8 +336,7 @@ impl Uploader {
     /// Now and then: what is old goes, and the log is compared with what was saved.
     fn look_after(&mut self, identity: &Identity, boundary: i64) {
         let (_, last) = self.sweeps.entry(identity.clone()).or_default();
-        let often = Duration::from_millis(SWEEP_EVERY);
-        if self.deadline.get().is_some() || last.is_some_and(|last| last.elapsed() < often) {
+        if self.deadline.get().is_some() || last.is_some_and(|last| last.elapsed() < SWEEP_EVERY) {
             return;
         }
         *last = Some(Instant::now());
@@ -389,11 +387,4 @@ impl Uploader {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn wall_ms() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

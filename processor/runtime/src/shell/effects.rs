@@ -60,6 +60,18 @@ impl Shell<'_> {
         list
     }
 
+    fn list_at(&self, offsets: impl IntoIterator<Item = (i32, i64)>) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        for (partition, offset) in offsets {
+            if let Err(error) =
+                list.add_partition_offset(&self.topic, partition, Offset::Offset(offset))
+            {
+                tracing::debug!(partition, offset, %error, "not an offset");
+            }
+        }
+        list
+    }
+
     /// Checks the answer of a consumer call; an error there means that the client and the machine disagree.
     fn check(&mut self, what: &str, answer: Result<(), KafkaError>) {
         if let Err(error) = answer {
@@ -83,29 +95,16 @@ impl Shell<'_> {
 
     /// Seeks partitions to where they stand, which changes nothing but wakes a fetcher that sleeps; those that the client has given up.
     pub fn touch(&self, running: impl Iterator<Item = (i32, i64)>) -> Vec<i32> {
-        let mut list = TopicPartitionList::new();
-        for (partition, next) in running {
-            if let Err(error) =
-                list.add_partition_offset(&self.topic, partition, Offset::Offset(next))
-            {
-                tracing::debug!(partition, next, %error, "not an offset to seek");
-            }
-        }
+        let list = self.list_at(running);
         if list.count() == 0 {
             return Vec::new();
         }
         match self.consumer.seek_partitions(list, SEEK) {
             Ok(list) => {
-                let given_up =
-                    |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| {
-                        element
-                            .error()
-                            .err()
-                            .and_then(|error| error.rdkafka_error_code())
-                            == Some(RDKafkaErrorCode::State)
-                    };
                 let elements = list.elements();
-                let given_up = elements.iter().filter(|element| given_up(element));
+                let given_up = elements
+                    .iter()
+                    .filter(|element| element.error().is_err_and(|error| is_given_up(&error)));
                 given_up.map(|element| element.partition()).collect()
             }
             Err(error) => {
@@ -119,18 +118,17 @@ impl Shell<'_> {
         if self.commits.is_empty() {
             return;
         }
-        let mut list = TopicPartitionList::new();
-        for (partition, next) in self.commits.drain(..) {
-            if let Err(error) =
-                list.add_partition_offset(&self.topic, partition, Offset::Offset(next))
-            {
-                tracing::debug!(partition, next, %error, "not a committable offset");
-            }
-        }
+        let commits = std::mem::take(&mut self.commits);
+        let list = self.list_at(commits);
         if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
             tracing::debug!(%error, "the lag signal was not committed; the next commit repairs it");
         }
     }
+}
+
+/// A seek is refused like this when the client no longer fetches the partition: it was told an offset that the log does not have.
+fn is_given_up(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(RDKafkaErrorCode::State)
 }
 
 impl Effects for Shell<'_> {
@@ -162,10 +160,7 @@ impl Effects for Shell<'_> {
                 .try_for_each(|element| element.error())
         });
         match answer {
-            // The client has given the partition up: it was told an offset that the log no longer has.
-            Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::State) => {
-                self.assign_again(partition, offset)
-            }
+            Err(error) if is_given_up(&error) => self.assign_again(partition, offset),
             Err(error) => {
                 tracing::debug!(partition, offset, %error, "seek postponed");
                 Err(SeekLater)

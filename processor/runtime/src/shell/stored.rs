@@ -4,6 +4,7 @@
 //! aside under a name that says so. A local store is replaced by a checkpoint only after that has been verified.
 
 use super::world::{WorldParts, partition_dir};
+use crate::clock::wall_ms;
 use crate::lane::HaltReason;
 use crate::restore::Interrupted;
 use gavel_judge::ENGINE;
@@ -13,7 +14,7 @@ use gavel_state::{
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 /// How often the progress of a download is logged.
 const PROGRESS_SECS: u64 = 5;
@@ -276,10 +277,7 @@ fn given_up(name: &str) -> gavel_state::Error {
 
 /// Moves a store aside; nothing is deleted.
 fn set_aside(dir: &Path, why: &str) -> Result<PathBuf, Interrupted> {
-    let at = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_millis());
-    let aside = dir.with_extension(format!("{why}-{at}"));
+    let aside = dir.with_extension(format!("{why}-{}", wall_ms()));
     std::fs::rename(dir, &aside)
         .map_err(|error| Interrupted::Retry(format!("set {} aside: {error}", dir.display())))?;
     Ok(aside)

@@ -11,6 +11,7 @@ use super::murmur2;
 use super::outbox::{Outbox, OutputTopics, Report};
 use super::restorer::Restorers;
 use super::shadow::ShadowOutbox;
+use crate::clock::wall_ms;
 use crate::control::ControlFollower;
 use crate::kafka::header_bytes;
 use crate::lane::{Assignment, HaltReason, Lane, Ready, Recorded, Settings};
@@ -24,7 +25,7 @@ use rdkafka::{ClientConfig, Offset};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// Records folded between two looks at the mailbox, the group and the acknowledgements.
 const BATCH: usize = 1_000;
@@ -485,12 +486,4 @@ pub fn record_of<'a>(message: &'a BorrowedMessage<'_>) -> Record<'a> {
         value: message.payload(),
         headers_len,
     }
-}
-
-fn wall_ms() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| {
-            i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-        })
 }

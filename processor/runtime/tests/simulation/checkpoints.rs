@@ -1,9 +1,9 @@
 //! Checkpoints of a simulated process: the real repository over objects that fail, with time and other owners in between.
 
+use crate::check::identity;
 use crate::cluster::{Cluster, Rng};
 use crate::process::Process;
-use gavel_runtime::lane::SeededBug;
-use gavel_state::{ATTEMPT_MOST, Backend, ObjectFault, Repository, Retention, Saved, Sweep};
+use gavel_state::{ATTEMPT_MOST, Backend, ObjectFault, Retention, Saved, Sweep};
 use std::sync::Arc;
 
 const RETENTION: Retention = Retention {
@@ -39,13 +39,6 @@ impl Process {
         }
     }
 
-    pub fn repository(&self, cluster: &Cluster) -> Repository {
-        cluster.repository().with_bug(match self.bug {
-            Some(SeededBug::Repository(bug)) => Some(bug),
-            _ => None,
-        })
-    }
-
     /// Between two uploads time passes and others work on the same objects.
     pub fn upload(&mut self, cluster: &mut Cluster, rng: &mut Rng, faults: bool) {
         if self.snapshots.is_empty() {
@@ -53,7 +46,7 @@ impl Process {
         }
         let snapshot = self.snapshots.remove(rng.below(self.snapshots.len()));
         let identity = snapshot.meta().identity.clone();
-        let repository = self.repository(cluster);
+        let repository = cluster.repository(self.bug);
         if faults {
             disturb(cluster, rng);
         }
@@ -97,11 +90,8 @@ impl Process {
         }
         cluster.pass(0);
         let sweep = self.sweeps.entry(partition).or_default();
-        let identity = crate::check::identity(partition);
-        let repository = cluster.repository().with_bug(match self.bug {
-            Some(SeededBug::Repository(bug)) => Some(bug),
-            _ => None,
-        });
+        let identity = identity(partition);
+        let repository = cluster.repository(self.bug);
         let now = (cluster.wall(), format!("s{}", rng.next()));
         if let Ok(swept) = repository.sweep(&identity, &RETENTION, (now.0, &now.1), sweep) {
             self.swept += swept.files;

@@ -1,6 +1,7 @@
 //! The simulated cluster: logs that only grow, a control log, a group that owns assignments.
 
 use gavel_judge::{ControlLog, Record, Timestamp};
+use gavel_runtime::lane::SeededBug;
 use gavel_state::{Listed, MemoryObjects, ObjectError, Objects, Operation, Put, Repository};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -165,8 +166,10 @@ impl Cluster {
         Arc::new(log)
     }
 
-    pub fn repository(&self) -> Repository {
+    /// As a process with this defect sees it.
+    pub fn repository(&self, bug: Option<SeededBug>) -> Repository {
         Repository::new(Arc::clone(&self.objects) as Arc<dyn Objects>)
+            .with_bug(bug.and_then(SeededBug::of_repository))
     }
 
     /// What is really there, past all faults; for looking only.

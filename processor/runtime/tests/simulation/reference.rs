@@ -1,10 +1,11 @@
 //! One straight fold: what every schedule must come to.
 
+use crate::check::identity;
 use crate::cluster::{Appended, Cluster};
 use crate::workload::LOG_ID;
 use gavel_judge::{Fold, PartitionState, Patience, Step, context_expired};
 use gavel_runtime::restore::MemoryOfPartition;
-use gavel_state::{Backend, Identity, Memory, MemoryStore, Meta};
+use gavel_state::{Backend, Memory, MemoryStore, Meta};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -76,13 +77,9 @@ impl Reference {
                 dead_letters.insert(source.offset, letter);
             }
         }
-        let identity = Identity {
-            log_id: LOG_ID.to_owned(),
-            partition,
-        };
         let end = cluster.messages[&partition].end;
         memory.begin_epoch(Meta {
-            identity,
+            identity: identity(partition),
             boundary: end - 1,
             verdict_end: 0,
             topic: String::new(),

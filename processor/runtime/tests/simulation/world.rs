@@ -44,10 +44,7 @@ impl SimWorld<'_> {
         identity: &Identity,
         checkpoint: Checkpoint,
     ) -> Result<MemoryStore, FetchError> {
-        let repository = self.cluster.repository().with_bug(match self.bug {
-            Some(SeededBug::Repository(bug)) => Some(bug),
-            _ => None,
-        });
+        let repository = self.cluster.repository(self.bug);
         let manifest = repository.manifest(identity, checkpoint)?;
         let mut files = BTreeMap::new();
         repository.fetch(identity, &manifest, &mut |file, bytes| {
@@ -101,7 +98,7 @@ impl World for SimWorld<'_> {
 
     fn checkpoints(&mut self, identity: &Identity) -> Result<Vec<Checkpoint>, Interrupted> {
         self.fail_sometimes(10)?;
-        let listed = self.cluster.repository().list(identity);
+        let listed = self.cluster.repository(self.bug).list(identity);
         listed.map_err(|error| Interrupted::Retry(error.to_string()))
     }
 
@@ -122,7 +119,7 @@ impl World for SimWorld<'_> {
                 self.did.quarantined += 1;
                 let aside = self
                     .cluster
-                    .repository()
+                    .repository(self.bug)
                     .quarantine(identity, checkpoint, &attempt);
                 aside.map_err(|error| Interrupted::Retry(error.to_string()))?;
                 Ok(None)
