@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/time.h>
+#include <threads.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -74,6 +75,12 @@ int timespec_get(struct timespec *at, int base) {
     return base == TIME_UTC && clock_gettime(CLOCK_REALTIME, at) == 0 ? base : 0;
 }
 
+static struct timespec real_moment(const struct timespec *until) {
+    struct timespec moved = *until;
+    if (page && moved.tv_sec > SURELY_REALTIME) shift(&moved, -offset());
+    return moved;
+}
+
 int pthread_cond_timedwait(pthread_cond_t *restrict cond, pthread_mutex_t *restrict mutex,
                            const struct timespec *restrict until) {
     typedef int (*wait)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
@@ -81,7 +88,15 @@ int pthread_cond_timedwait(pthread_cond_t *restrict cond, pthread_mutex_t *restr
     /* Old systems carry two versions of it, and the older one knows another condition variable. */
     if (!real) real = (wait)dlvsym(RTLD_NEXT, "pthread_cond_timedwait", "GLIBC_2.3.2");
     if (!real) real = (wait)dlsym(RTLD_NEXT, "pthread_cond_timedwait");
-    struct timespec moved = *until;
-    if (page && moved.tv_sec > SURELY_REALTIME) shift(&moved, -offset());
+    struct timespec moved = real_moment(until);
+    return real(cond, mutex, &moved);
+}
+
+/* The same in C11's words, which librdkafka uses where the system has them; it does not come by the function above. */
+int cnd_timedwait(cnd_t *restrict cond, mtx_t *restrict mutex, const struct timespec *restrict until) {
+    typedef int (*wait)(cnd_t *, mtx_t *, const struct timespec *);
+    static wait real;
+    if (!real) real = (wait)dlsym(RTLD_NEXT, "cnd_timedwait");
+    struct timespec moved = real_moment(until);
     return real(cond, mutex, &moved);
 }

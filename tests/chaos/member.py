@@ -76,8 +76,11 @@ class Member:
         os.kill(self.processor.process.pid, signal.SIGCONT)
 
     def end(self, within):
-        """SIGTERM; it stays down. Failure unless it ends in time and with 0."""
+        """SIGTERM, once it has begun to run; it stays down. Failure unless it ends in time and with 0."""
         self.down = True
+        end = time.monotonic() + within
+        while self.alive() and not (self.data / "http.addr").exists() and time.monotonic() < end:
+            time.sleep(0.02)
         return self.processor.terminate(within)
 
     def tend(self):

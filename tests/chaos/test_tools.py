@@ -242,6 +242,33 @@ print(json.dumps([outcomes(%r), outcomes(%r)]))
         self.assertAlmostEqual(steady, time.monotonic(), delta=60)
         self.assertGreater(struct.unpack("<qq", clock.read_bytes())[1], 0)
 
+    def test_a_wait_until_a_moment_of_the_jumped_clock_takes_no_longer(self):
+        clock = self.work / "clock"
+        clock.write_bytes(struct.pack("<qq", -(10**7) * 10**9, 0))
+        program = """
+import ctypes, ctypes.util, json, os, time
+libc = ctypes.CDLL(None)
+class Moment(ctypes.Structure):
+    _fields_ = [("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long)]
+def waits(init_mutex, lock, init, wait):
+    mutex, cond = ctypes.create_string_buffer(64), ctypes.create_string_buffer(64)
+    getattr(libc, init_mutex)(mutex, 0)
+    getattr(libc, init)(cond, 0)
+    getattr(libc, lock)(mutex)
+    until = time.time() + 0.2
+    moment = Moment(int(until), int(until % 1 * 1e9))
+    began = time.monotonic()
+    getattr(libc, wait)(cond, mutex, ctypes.byref(moment))
+    return time.monotonic() - began
+print(json.dumps([
+    waits("pthread_mutex_init", "pthread_mutex_lock", "pthread_cond_init", "pthread_cond_timedwait"),
+    waits("mtx_init", "mtx_lock", "cnd_init", "cnd_timedwait"),
+]))
+"""
+        for took in self.python(program, CHAOS_CLOCK_FILE=str(clock)):
+            self.assertGreater(took, 0.1)
+            self.assertLess(took, 60)
+
 
 if __name__ == "__main__":
     unittest.main()

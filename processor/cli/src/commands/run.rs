@@ -79,8 +79,9 @@ impl Run {
     }
 }
 
-/// Receives one message when the process is asked to stop.
+/// Receives one message when the process is asked to stop. From here on SIGTERM and SIGINT no longer kill it.
 fn signals() -> Result<mpsc::Receiver<()>, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
     let (asked, receiver) = mpsc::channel();
     let broken = |error: std::io::Error| {
         Failure::broken(
@@ -92,18 +93,18 @@ fn signals() -> Result<mpsc::Receiver<()>, Failure> {
         .enable_all()
         .build()
         .map_err(broken)?;
+    let (mut terminate, mut interrupt) = {
+        let _context = runtime.enter();
+        (
+            signal(SignalKind::terminate()).map_err(broken)?,
+            signal(SignalKind::interrupt()).map_err(broken)?,
+        )
+    };
     let wait = move || {
         runtime.block_on(async {
-            use tokio::signal::unix::{SignalKind, signal};
-            let (Ok(mut terminate), Ok(mut interrupt)) = (
-                signal(SignalKind::terminate()),
-                signal(SignalKind::interrupt()),
-            ) else {
-                return;
-            };
             tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-            let _nobody_waits = asked.send(());
         });
+        let _nobody_waits = asked.send(());
     };
     std::thread::Builder::new()
         .name("signals".into())
