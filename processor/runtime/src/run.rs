@@ -122,7 +122,7 @@ impl Processor {
             source,
         })?;
         forget_marker(data_dir)?;
-        let telemetry = Arc::new(Telemetry::new()?);
+        let telemetry = Arc::new(Telemetry::new(config.run.lanes)?);
         let server = if http {
             Some(serve(config, &telemetry)?)
         } else {
@@ -165,7 +165,6 @@ impl Processor {
         let (end, ended) = mpsc::channel();
         let mut lanes = Vec::new();
         for index in 0..config.run.lanes {
-            telemetry.expect_lane(index);
             let parts = LaneParts {
                 index,
                 settings: settings(config),

@@ -67,11 +67,20 @@ pub enum Shadowed {
 /// A lane that has not been heard of for this long makes the process unhealthy.
 const LANE_SILENCE: Duration = Duration::from_secs(60);
 
-#[derive(Default)]
 struct LaneStatus {
-    heard: Option<Instant>,
+    heard: Instant,
     joined: bool,
     partitions: Vec<PartitionView>,
+}
+
+impl LaneStatus {
+    fn starting() -> LaneStatus {
+        LaneStatus {
+            heard: Instant::now(),
+            joined: false,
+            partitions: Vec::new(),
+        }
+    }
 }
 
 /// Shared by all lanes, the restorers and the HTTP server.
@@ -103,7 +112,9 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    pub fn new() -> Result<Telemetry, prometheus::Error> {
+    /// For a process of so many lanes. They are known from the first moment, so that nobody is told that the process is ready
+    /// between the start of HTTP and that of the lanes.
+    pub fn new(lanes: usize) -> Result<Telemetry, prometheus::Error> {
         let registry = Registry::new();
         let counter =
             |name: &str, help: &str, labels: &[&str]| -> Result<IntCounterVec, prometheus::Error> {
@@ -211,7 +222,11 @@ impl Telemetry {
                 "Seconds that a restore took",
                 prometheus::exponential_buckets(0.01, 2.0, 16)?,
             )?,
-            lanes: Mutex::new(BTreeMap::new()),
+            lanes: Mutex::new(
+                (0..lanes)
+                    .map(|lane| (lane, LaneStatus::starting()))
+                    .collect(),
+            ),
             registry,
         })
     }
@@ -288,21 +303,9 @@ impl Telemetry {
         lanes.insert(
             lane,
             LaneStatus {
-                heard: Some(Instant::now()),
+                heard: Instant::now(),
                 joined,
                 partitions,
-            },
-        );
-    }
-
-    /// A lane that is about to start counts as unready until it reports.
-    pub fn expect_lane(&self, lane: usize) {
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        lanes.insert(
-            lane,
-            LaneStatus {
-                heard: Some(Instant::now()),
-                ..LaneStatus::default()
             },
         );
     }
@@ -319,11 +322,9 @@ impl Telemetry {
     /// Err names the lane that is silent.
     pub fn healthy(&self) -> Result<(), String> {
         let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        let silent = lanes.iter().find(|(_, status)| {
-            status
-                .heard
-                .is_none_or(|heard| heard.elapsed() > LANE_SILENCE)
-        });
+        let silent = lanes
+            .iter()
+            .find(|(_, status)| status.heard.elapsed() > LANE_SILENCE);
         silent.map_or(Ok(()), |(lane, _)| {
             Err(format!(
                 "lane {lane} has not reported for {} s",
@@ -412,4 +413,26 @@ fn delay_buckets() -> Vec<f64> {
     vec![
         0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_ready_only_when_all_its_lanes_have_joined_the_group() {
+        let telemetry = Telemetry::new(2).expect("metrics");
+        assert!(telemetry.healthy().is_ok());
+        let waits_for = |lane: &str| {
+            let missing = telemetry.ready().expect_err("a lane is missing");
+            assert!(missing.contains(lane), "{missing}");
+        };
+        waits_for("lane 0");
+        telemetry.lane(0, true, Vec::new());
+        waits_for("lane 1");
+        telemetry.lane(1, false, Vec::new());
+        waits_for("lane 1");
+        telemetry.lane(1, true, Vec::new());
+        assert_eq!(telemetry.ready(), Ok(()));
+    }
 }

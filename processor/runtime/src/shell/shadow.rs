@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn without_a_broker_everything_is_lost_soon_and_nobody_waits() {
-        let telemetry = Arc::new(Telemetry::new().expect("metrics"));
+        let telemetry = Arc::new(Telemetry::new(1).expect("metrics"));
         let mut config = ClientConfig::new();
         config
             .set("bootstrap.servers", "127.0.0.1:1")
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_client_that_cannot_be_made_is_counted_and_not_tried_for_every_verdict() {
-        let telemetry = Arc::new(Telemetry::new().expect("metrics"));
+        let telemetry = Arc::new(Telemetry::new(1).expect("metrics"));
         let mut config = ClientConfig::new();
         config.set("no.such.setting", "1");
         let topic = "chat.shadow".to_owned();
