@@ -93,6 +93,7 @@ impl Lane {
                 live: None,
                 failed_at: None,
                 deadline: 0,
+                acknowledged: false,
             };
             if let Some(mut old) = self.partitions.insert(partition, entry) {
                 old.close(effects);
@@ -104,7 +105,8 @@ impl Lane {
         }
     }
 
-    /// The group wants these back. They are given back together when each is finished, or out of time.
+    /// The group wants these back. They are given back together when what was judged of each is acknowledged, or time is out:
+    /// nobody waits for the store, which the next owner does not read.
     pub fn revoked<E: Effects>(&mut self, effects: &mut E, partitions: &[i32]) {
         let deadline = self.now.saturating_add(self.settings.drain_ms);
         for partition in partitions {
@@ -541,16 +543,15 @@ impl Lane {
         self.settle(effects);
     }
 
-    /// Answers every revoke whose partitions are all closed.
+    /// Answers every revoke whose partitions keep nobody waiting.
     fn settle<E: Effects>(&mut self, effects: &mut E) {
         self.partitions
             .retain(|_, entry| entry.phase != Phase::Closed);
         let held = &self.partitions;
         self.revokes.retain(|partitions| {
-            let open = partitions.iter().any(|p| {
-                held.get(p)
-                    .is_some_and(|entry| entry.phase == Phase::Draining)
-            });
+            let open = partitions
+                .iter()
+                .any(|p| held.get(p).is_some_and(Partition::keeps_group_waiting));
             if !open {
                 effects.unassign(partitions);
             }

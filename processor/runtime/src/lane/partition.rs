@@ -13,6 +13,8 @@ pub(super) struct Partition {
     /// The offset or boundary of the last failure: a second one there halts the partition.
     pub failed_at: Option<i64>,
     pub deadline: u64,
+    /// Draining: everything judged is acknowledged and C says so. The next owner may have it; what is left is to store it here.
+    pub acknowledged: bool,
 }
 
 impl Live {
@@ -139,12 +141,17 @@ impl Partition {
         if let Some(batch) = live.advance_epoch(at_most, seeded!(settings, StateAheadOfVerdicts)) {
             effects.write(self.assignment, Arc::clone(live.memory.backend()), batch);
         }
-        let finished = draining && live.finished();
-        let every = if finished { 0 } else { settings.commit_ms };
+        self.acknowledged = draining && live.ledger.in_flight() == 0;
+        let every = if self.acknowledged {
+            0
+        } else {
+            settings.commit_ms
+        };
         if let Some(next) = live.commit_due(now, every, seeded!(settings, CommitBeforeAck)) {
             effects.commit(partition, next);
         }
-        if finished || (draining && now >= self.deadline) {
+        let finished = live.finished();
+        if draining && (finished || now >= self.deadline) {
             if !finished {
                 tracing::warn!(
                     partition,
@@ -153,6 +160,11 @@ impl Partition {
             }
             self.retire(effects);
         }
+    }
+
+    /// Whether the group must wait for it.
+    pub fn keeps_group_waiting(&self) -> bool {
+        self.phase == Phase::Draining && !self.acknowledged
     }
 
     pub fn view(&self) -> PartitionView {

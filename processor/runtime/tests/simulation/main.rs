@@ -54,6 +54,7 @@ struct Tally {
     quarantined: usize,
     swept: usize,
     trimmed: usize,
+    retired_later: usize,
     fingerprint: u64,
 }
 
@@ -72,6 +73,7 @@ impl Tally {
         self.quarantined += other.quarantined;
         self.swept += other.swept;
         self.trimmed += other.trimmed;
+        self.retired_later += other.retired_later;
     }
 }
 
@@ -122,6 +124,7 @@ impl Simulation {
             tally.installed += process.did.installed;
             tally.quarantined += process.did.quarantined;
             tally.swept += process.swept;
+            tally.retired_later += process.io.retired_later;
         }
         self.check(&mut tally)?;
         Ok(tally)
@@ -449,6 +452,10 @@ fn every_schedule_ends_with_the_verdicts_and_the_state_of_a_straight_fold() {
         assert!(
             total.quarantined > 10 && total.swept > 100,
             "no checkpoint was broken or swept: {total:?}"
+        );
+        assert!(
+            total.retired_later > 100,
+            "the group always waited for the store: {total:?}"
         );
         assert!(
             total.shadows > 1_000 && total.shadows_lost > 1_000,

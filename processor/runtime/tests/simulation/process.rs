@@ -50,6 +50,8 @@ pub struct Io {
     shadows: VecDeque<(i32, Appended)>,
     /// Shadow verdicts that were dropped or refused.
     pub shadows_lost: usize,
+    /// Partitions whose last write came after they had been given back.
+    pub retired_later: usize,
     /// In the topic, not reported yet.
     acks: VecDeque<(Delivery, i64)>,
     restores: Vec<Assignment>,
@@ -148,6 +150,8 @@ impl Effects for Io {
     }
 
     fn retired(&mut self, partition: i32, retired: Retired) {
+        // The group did not wait for the store.
+        self.retired_later += usize::from(!self.consumers.contains_key(&partition));
         self.retired.push((partition, retired));
     }
 
