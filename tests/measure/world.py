@@ -55,6 +55,8 @@ class Broker:
 def measure(name, chosen, heap, work_on):
     """Runs `work_on(gavel)` on a broker in a directory of its own, which is kept after a failure; the exit code. It gives False to fail."""
     end_on_signals()
+    if chosen.work:
+        chosen.work.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f"gavel-{name}.", dir=chosen.work))
     good = False
     try:
