@@ -5,6 +5,7 @@ mod clients;
 mod context;
 mod effects;
 mod farewell;
+mod gate;
 mod murmur2;
 mod outbox;
 mod restorer;

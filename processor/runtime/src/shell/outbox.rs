@@ -3,6 +3,7 @@
 //! Invariant: an acknowledgement reaches the lane exactly once and names the output that it belongs to. A producer that
 //! failed once is purged and never polled again, so nothing of it can be acknowledged, or sent on, after its failure.
 
+use super::gate::{Gate, Outgoing};
 use crate::lane::{Delivery, Kind, NotTaken, Output};
 use gavel_schemas::limits::DEAD_LETTER_BYTES;
 use rdkafka::ClientConfig;
@@ -16,7 +17,17 @@ use std::sync::{Mutex, PoisonError};
 
 /// Delivery reports as librdkafka hands them over, within `BaseProducer::poll`.
 #[derive(Default)]
-pub struct Reports(Mutex<Vec<(usize, Result<i64, KafkaError>)>>);
+pub struct Reports(Mutex<Vec<Served>>);
+
+/// Slot and outcome.
+type Served = (usize, Result<i64, KafkaError>);
+
+impl Reports {
+    fn swap(&self, with: &mut Vec<Served>) {
+        let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::swap(&mut *reports, with);
+    }
+}
 
 impl ClientContext for Reports {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -81,6 +92,12 @@ pub struct Outbox {
     /// With the source record's timestamp, to measure the delay.
     in_flight: Vec<Option<(Delivery, i64)>>,
     free: Vec<usize>,
+    /// By partition.
+    gates: Vec<Gate>,
+    /// How many wait behind them.
+    held: usize,
+    /// Empty; kept for its memory.
+    reports: Vec<Served>,
 }
 
 impl Outbox {
@@ -92,10 +109,13 @@ impl Outbox {
             producer,
             in_flight: Vec::new(),
             free: Vec::new(),
+            gates: Vec::new(),
+            held: 0,
+            reports: Vec::new(),
         })
     }
 
-    /// Hands an output to the producer; it copies what it needs.
+    /// Takes an output: the producer has it now, or once the verdicts before it are acknowledged. What it needs is copied.
     pub fn send(
         &mut self,
         output: &Output<'_, BorrowedHeaders>,
@@ -106,55 +126,106 @@ impl Outbox {
             self.in_flight.len() - 1
         });
         let delivery = output.delivery;
-        let (topic, headers) = match delivery.kind {
-            Kind::Verdict => (
-                &self.topics.verdicts,
-                output.headers.map(BorrowedHeaders::detach),
-            ),
-            Kind::DeadLetter => (
-                &self.topics.dead_letters,
-                Some(dead_letter_headers(&self.topics.messages, output)),
-            ),
-        };
-        let mut record = BaseRecord::<[u8], [u8], usize>::with_opaque_to(topic, slot)
-            .partition(delivery.assignment.partition);
-        record.key = output.key;
-        record.payload = match delivery.kind {
-            Kind::Verdict => output.value,
-            Kind::DeadLetter => output.value.map(dead_letter_value),
-        };
-        record.headers = headers;
-        match self.producer.send(record) {
-            Ok(()) => {
-                self.in_flight[slot] = Some((delivery, stamp));
-                Ok(())
+        let partition = delivery.assignment.partition;
+        let taken = match delivery.kind {
+            Kind::Verdict => {
+                let verdict = Outgoing {
+                    slot,
+                    key: output.key,
+                    value: output.value,
+                    headers: output.headers.map(BorrowedHeaders::detach),
+                };
+                self.send_verdict(partition, verdict)
             }
-            Err((error, _)) => {
-                self.free.push(slot);
-                Err(NotTaken(error.to_string()))
+            Kind::DeadLetter => {
+                let letter = Outgoing {
+                    slot,
+                    key: output.key,
+                    value: output.value.map(dead_letter_value),
+                    headers: Some(dead_letter_headers(&self.topics.messages, output)),
+                };
+                produce(&self.producer, &self.topics.dead_letters, partition, letter)
             }
+        };
+        match taken {
+            Ok(()) => self.in_flight[slot] = Some((delivery, stamp)),
+            Err(_) => self.free.push(slot),
         }
+        taken.map_err(|error| NotTaken(error.to_string()))
+    }
+
+    fn send_verdict(&mut self, partition: i32, verdict: Outgoing<'_>) -> Result<(), KafkaError> {
+        let at = index(partition);
+        if self.gates.len() <= at {
+            self.gates.resize_with(at + 1, Gate::default);
+        }
+        let gate = &mut self.gates[at];
+        if gate.is_open() {
+            produce(&self.producer, &self.topics.verdicts, partition, verdict)?;
+            gate.sent();
+        } else {
+            gate.hold(verdict);
+            self.held += 1;
+        }
+        Ok(())
     }
 
     /// Serves the delivery reports that are there and appends them to `into`. Never blocks.
     pub fn poll(&mut self, into: &mut Vec<Report>) {
         self.producer.poll(std::time::Duration::ZERO);
-        let mut reports = self
-            .producer
-            .context()
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut reports = std::mem::take(&mut self.reports);
+        self.producer.context().swap(&mut reports);
         for (slot, outcome) in reports.drain(..) {
-            if let Some((delivery, stamp)) = self.in_flight[slot].take() {
-                self.free.push(slot);
-                into.push(Report {
-                    delivery,
-                    stamp,
-                    outcome,
-                });
+            let Some((delivery, _)) = self.in_flight[slot] else {
+                continue;
+            };
+            self.report(slot, outcome, into);
+            if delivery.kind == Kind::Verdict
+                && self.gates[index(delivery.assignment.partition)].answered()
+            {
+                self.release(delivery.assignment.partition, into);
             }
         }
+        self.reports = reports;
+    }
+
+    fn report(&mut self, slot: usize, outcome: Result<i64, KafkaError>, into: &mut Vec<Report>) {
+        if let Some((delivery, stamp)) = self.in_flight[slot].take() {
+            self.free.push(slot);
+            into.push(Report {
+                delivery,
+                stamp,
+                outcome,
+            });
+        }
+    }
+
+    /// Hands what waited to the producer, up to what it does not take.
+    fn release(&mut self, partition: i32, into: &mut Vec<Report>) {
+        let gate = &mut self.gates[index(partition)];
+        let mut held = gate.release();
+        let mut refused = None;
+        for verdict in held.drain() {
+            self.held -= 1;
+            let slot = verdict.slot;
+            match produce(&self.producer, &self.topics.verdicts, partition, verdict) {
+                Ok(()) => gate.sent(),
+                // As if it had been sent in vain: the lane ends this producer.
+                Err(error) => {
+                    refused = Some((slot, error));
+                    break;
+                }
+            }
+        }
+        gate.put_back(held);
+        if let Some((slot, error)) = refused {
+            self.report(slot, Err(error), into);
+        }
+    }
+
+    /// Whether verdicts wait for reports.
+    pub fn holds(&self) -> bool {
+        self.held > 0
     }
 
     /// Outputs that have no report yet.
@@ -169,10 +240,31 @@ impl Outbox {
         old.purge(PurgeConfig::default().queue().inflight());
         self.in_flight.clear();
         self.free.clear();
+        self.gates.clear();
+        self.held = 0;
         // Destroying a client waits for its broker threads; a lane must not.
         std::thread::spawn(move || drop(old));
         Ok(())
     }
+}
+
+fn produce(
+    producer: &BaseProducer<Reports>,
+    topic: &str,
+    partition: i32,
+    output: Outgoing<'_>,
+) -> Result<(), KafkaError> {
+    let mut record =
+        BaseRecord::<[u8], [u8], usize>::with_opaque_to(topic, output.slot).partition(partition);
+    record.key = output.key;
+    record.payload = output.value;
+    record.headers = output.headers;
+    producer.send(record).map_err(|(error, _)| error)
+}
+
+/// Partitions are not negative.
+fn index(partition: i32) -> usize {
+    usize::try_from(partition).unwrap_or_default()
 }
 
 /// A dead letter's value: the raw bytes, or above the limit their beginning (the SHA-256 of all is in a header).

@@ -31,7 +31,8 @@ use std::time::{Duration, Instant};
 const BATCH: usize = 1_000;
 /// Longest wait for a record.
 const IDLE: Duration = Duration::from_millis(5);
-/// As `IDLE` while a revoke is unanswered: librdkafka holds every partition of the consumer until it is.
+/// As `IDLE` while a revoke is unanswered, because librdkafka holds every partition of the consumer until it is, and while verdicts
+/// wait for the acknowledgement of others.
 const HURRY: Duration = Duration::from_millis(1);
 /// How often the lane tells telemetry what it holds, takes a new control log, and asks for positions.
 const REPORT: Duration = Duration::from_millis(250);
@@ -350,7 +351,8 @@ impl Loop<'_> {
             std::thread::sleep(Duration::from_millis(1));
             return Ok(());
         }
-        let mut wait = if self.lane.owes_answer() { HURRY } else { IDLE };
+        let hurry = self.lane.owes_answer() || self.shell.outbox.holds();
+        let mut wait = if hurry { HURRY } else { IDLE };
         let consumer = self.shell.consumer;
         for _ in 0..BATCH {
             match consumer.poll(wait) {
