@@ -61,6 +61,10 @@ impl Segment {
     /// Seconds after the segment's beginning at which `messages` of it are due: the inverse of the integral of the rate, in the form
     /// that neither divides by a slope of zero nor loses digits near it.
     fn seconds_of(&self, messages: f64) -> f64 {
+        // A ramp from nothing has no rate to divide by at its beginning.
+        if messages <= 0.0 {
+            return 0.0;
+        }
         let slope = (self.to - self.from) / self.seconds;
         let root = (self.from * self.from + 2.0 * slope * messages)
             .max(0.0)

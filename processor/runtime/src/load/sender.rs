@@ -86,7 +86,7 @@ impl Sent {
         }
     }
 
-    fn note(&mut self, schedule: &Schedule, sequence: usize, due_ns: u64, now_ns: u64) {
+    pub(super) fn note(&mut self, schedule: &Schedule, sequence: usize, due_ns: u64, now_ns: u64) {
         self.last_ns = now_ns;
         if sequence < schedule.measured_from() {
             self.warm_up += 1;

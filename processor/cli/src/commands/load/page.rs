@@ -111,16 +111,16 @@ fn keys(keys: &[(&str, &str)], html: &mut String) {
     html.push_str("</p>");
 }
 
-/// What each side of the latency is called.
+/// What each side of the latency is called; the most important last, which is drawn on top.
 fn sides<'a>(
     report: &'a Report,
     latency: &'a Latency,
 ) -> Vec<(&'static str, &'static str, &'a Summary)> {
     let sides = [
         ("late", "sent late by (the generator)", &report.lateness),
-        ("all", "all verdicts", &latency.all),
-        ("hot", "hot user", &latency.hot),
         ("others", "the others", &latency.others),
+        ("hot", "hot user", &latency.hot),
+        ("all", "all verdicts", &latency.all),
     ];
     sides
         .into_iter()

@@ -10,8 +10,8 @@ use super::text::{decimal, time};
 
 const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 330.0;
-const LEFT: f64 = 64.0;
-const RIGHT: f64 = 14.0;
+const LEFT: f64 = 78.0;
+const RIGHT: f64 = 34.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 48.0;
 
@@ -173,9 +173,9 @@ pub fn rates(seconds: &[Second]) -> String {
         (class, points.collect())
     };
     let lines = [
-        of("intended", |second| second.intended),
-        of("sent", |second| second.sent),
         of("received", |second| second.received),
+        of("sent", |second| second.sent),
+        of("intended", |second| second.intended),
     ];
     let most = lines
         .iter()
@@ -215,10 +215,15 @@ fn numbers(axis: &Axis) -> Vec<(f64, String)> {
 }
 
 fn times(axis: &Axis) -> Vec<(f64, String)> {
+    // A tick is a round number: `10 ms`, not `10.0 ms`.
     let short = |us: f64| {
         let text = time(us.round() as u64);
-        // A tick is a round number: `10 ms`, not `10.0 ms`.
-        text.replace(".00 ", " ").replace(".0 ", " ")
+        let (number, unit) = text.split_once(' ').unwrap_or((&text, ""));
+        let number = match number.contains('.') {
+            true => number.trim_end_matches('0').trim_end_matches('.'),
+            false => number,
+        };
+        format!("{number} {unit}")
     };
     axis.ticks()
         .into_iter()
