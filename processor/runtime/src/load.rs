@@ -107,6 +107,14 @@ impl Ends {
         self.stop_ns().saturating_add(self.drain_ns)
     }
 
+    /// All senders have ended: the run has so many messages, and their verdicts are waited for, or not.
+    fn close(&self, messages: usize, clock: Clock, is_waiting: bool) {
+        let drain_ns = if is_waiting { self.drain_ns } else { 0 };
+        self.messages.store(messages as u64, Ordering::Release);
+        self.drained_ns
+            .store(clock.ns() + drain_ns, Ordering::Release);
+    }
+
     fn messages(&self) -> u64 {
         self.messages.load(Ordering::Acquire)
     }
@@ -215,25 +223,17 @@ impl Load<'_> {
                 })
                 .collect();
             let sent = self.follow(sending, &receiving, clock, &ends);
-            // The receiver ends once it has every verdict, or at this time; after an error at once.
-            let drained = clock.ns() + sent.as_ref().map_or(0, |_| ends.drain_ns);
             let messages = self.schedule.before(ends.stop_ns());
-            ends.messages.store(messages as u64, Ordering::Release);
-            ends.drained_ns.store(drained, Ordering::Release);
+            // After an error nothing is waited for.
+            ends.close(messages, clock, sent.is_ok());
             let measured = joined(receiving);
-            let in_flight = || self.senders.iter().any(|sender| sender.in_flight() > 0);
-            while sent.is_ok() && measured.is_ok() && clock.ns() < drained && in_flight() {
-                thread::sleep(LOOK);
+            if sent.is_ok() && measured.is_ok() {
+                self.wait_for_acks(clock, &ends);
             }
             is_over.store(true, Ordering::Release);
             let last_ack_ns = hearing.join().map_err(|_| LoadError::Panicked)?;
-            let mut sent = sent?;
-            // What a full queue kept back until the end is later than anything.
-            let unsent = (messages as u64).saturating_sub(sent.messages + sent.warm_up);
-            sent.lateness
-                .record_missing(u32::try_from(unsent).unwrap_or(u32::MAX));
             Ok(Outcomes {
-                sent,
+                sent: sent?.of(messages),
                 measured: measured?.finish(messages),
                 acknowledged: self.deliveries.acknowledged(),
                 delivery_failures: self.deliveries.failed(),
@@ -243,6 +243,14 @@ impl Load<'_> {
                 ended_early: ends.stop_ns() < end_ns,
             })
         })
+    }
+
+    /// Acknowledgements come apart from verdicts, the last ones a little later perhaps.
+    fn wait_for_acks(&self, clock: Clock, ends: &Ends) {
+        let in_flight = || self.senders.iter().any(|sender| sender.in_flight() > 0);
+        while clock.ns() < ends.drained_ns() && in_flight() {
+            thread::sleep(LOOK);
+        }
     }
 
     /// Waits for the senders, and ends the run early when it is told to or when the receiver has failed.

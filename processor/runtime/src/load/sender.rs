@@ -102,6 +102,15 @@ impl Sent {
         }
     }
 
+    /// Of a run of so many: what a full queue kept back until the end left later than anything.
+    #[must_use]
+    pub fn of(mut self, messages: usize) -> Sent {
+        let unsent = (messages as u64).saturating_sub(self.messages + self.warm_up);
+        self.lateness
+            .record_missing(u32::try_from(unsent).unwrap_or(u32::MAX));
+        self
+    }
+
     pub fn add(&mut self, other: &Sent) {
         self.lateness.add(&other.lateness);
         self.messages += other.messages;

@@ -106,6 +106,16 @@ fn a_run_whose_generator_was_late_is_void_whatever_it_measured() {
 }
 
 #[test]
+fn a_run_that_could_not_send_everything_is_void() {
+    let sent = Sent::none().of(7);
+    assert_eq!(
+        (sent.lateness.count(), sent.lateness.max_us()),
+        (7, 60_000_000)
+    );
+    assert!(void(7, &sent.lateness).is_some());
+}
+
+#[test]
 fn a_missed_slo_fails_the_run() {
     let report = report(&["p50<4ms"], 0, 300);
     assert_eq!((&report.void, report.passed), (&None, false));
