@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use gavel_runtime::load::{Latency, Report, Summary};
+use gavel_runtime::load::{Arrivals, Latency, Report, Summary};
 use jiff::Timestamp;
 
 use super::plots;
@@ -241,9 +241,12 @@ fn facts(report: &Report, html: &mut String) {
         (
             "traffic",
             format!(
-                "{}, {:?} arrivals, {} s of warm-up",
+                "{}, {} arrivals, {} s of warm-up",
                 traffic(&plan.traffic),
-                plan.traffic.arrivals,
+                match plan.traffic.arrivals {
+                    Arrivals::Even => "even",
+                    Arrivals::Poisson => "Poisson",
+                },
                 plan.traffic.warm_up_seconds
             ),
         ),
