@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use clap::{FromArgMatches, Parser, Subcommand};
 
 use commands::{
-    completions, demo, judge, policy, produce, replay, run, settings, state, topics, verdicts,
+    completions, demo, judge, load, policy, produce, replay, run, settings, state, topics, verdicts,
 };
 use options::Globals;
 
@@ -43,6 +43,7 @@ enum Command {
     Judge(judge::Judge),
     Produce(produce::Produce),
     Verdicts(verdicts::Verdicts),
+    Load(Box<load::Load>),
     #[command(subcommand)]
     Policy(policy::Policy),
     #[command(subcommand)]
@@ -63,6 +64,7 @@ impl Command {
             Command::Judge(judge) => judge.run(globals),
             Command::Produce(produce) => produce.run(globals),
             Command::Verdicts(verdicts) => verdicts.run(globals),
+            Command::Load(load) => load.run(globals),
             Command::Policy(policy) => policy.run(globals),
             Command::Replay(replay) => replay.run(globals),
             Command::State(state) => state.run(globals),

@@ -7,6 +7,7 @@
 mod assigned;
 mod client;
 mod cluster;
+mod eager;
 mod error;
 mod headers;
 mod log;
@@ -15,10 +16,11 @@ mod sender;
 mod topic_id;
 
 pub use client::{
-    admin_client, admin_config, lane_consumer_config, producer_config, reader_config,
-    shadow_producer_config,
+    admin_client, admin_config, lane_consumer_config, load_producer_config, producer_config,
+    reader_config, shadow_producer_config,
 };
 pub use cluster::{Cluster, TopicLayout};
+pub use eager::{Deliveries, EagerSender, Marked, Queued};
 pub use error::BrokerError;
 pub use headers::{header_bytes, raw_headers};
 pub use log::BrokerLog;

@@ -11,6 +11,7 @@ pub mod inspect;
 pub mod kafka;
 pub mod lane;
 pub mod lines;
+pub mod load;
 pub mod orders;
 pub mod produce;
 pub mod replay;

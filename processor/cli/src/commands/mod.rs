@@ -3,6 +3,7 @@
 pub mod completions;
 pub mod demo;
 pub mod judge;
+pub mod load;
 pub mod policy;
 pub mod produce;
 pub mod replay;

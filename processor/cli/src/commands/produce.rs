@@ -34,9 +34,18 @@ pub struct Produce {
 }
 
 #[derive(ValueEnum, Clone, Copy)]
-enum FramingArg {
+pub(super) enum FramingArg {
     Avro,
     Json,
+}
+
+impl From<FramingArg> for Framing {
+    fn from(framing: FramingArg) -> Framing {
+        match framing {
+            FramingArg::Avro => Framing::Avro,
+            FramingArg::Json => Framing::Json,
+        }
+    }
 }
 
 #[derive(ValueEnum, Clone, Copy)]
@@ -49,10 +58,7 @@ impl Produce {
     pub fn run(self, globals: &Globals) -> Result<(), Failure> {
         let config = globals.config(&self.brokers, Vec::new())?;
         let options = Options {
-            framing: match self.framing {
-                FramingArg::Avro => Framing::Avro,
-                FramingArg::Json => Framing::Json,
-            },
+            framing: Framing::from(self.framing),
             record_time: match self.record_time {
                 RecordTimeArg::Now => RecordTime::Now,
                 RecordTimeArg::SentAt => RecordTime::SentAt,

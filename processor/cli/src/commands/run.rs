@@ -80,7 +80,7 @@ impl Run {
 }
 
 /// Receives one message when the process is asked to stop. From here on SIGTERM and SIGINT no longer kill it.
-fn signals() -> Result<mpsc::Receiver<()>, Failure> {
+pub(super) fn signals() -> Result<mpsc::Receiver<()>, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let (asked, receiver) = mpsc::channel();
     let broken = |error: std::io::Error| {

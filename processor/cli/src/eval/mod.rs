@@ -15,7 +15,7 @@ mod text;
 mod worst;
 
 pub use gate::{Gates, Share};
-pub use html::page;
+pub use html::{page, safe};
 pub use labelled::{Labelled, Problem, read};
 pub use report::{Compared, Heading, Report, Unreadable};
 pub use score::{Changes, Criterion, Judged, Positive, Score};

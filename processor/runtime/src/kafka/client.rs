@@ -16,6 +16,10 @@ const REQUEST_BYTES: &str = "1000000";
 const SHADOW_IN_FLIGHT: &str = "20000";
 const SHADOW_KIBIBYTES: &str = "32768";
 
+/// Messages of a generated load that may wait for their ack: twenty seconds at 47,000 a second.
+const LOAD_QUEUE: &str = "queue.buffering.max.messages";
+const LOAD_IN_FLIGHT: &str = "1000000";
+
 fn base(config: &Config, role: &str) -> ClientConfig {
     let mut client = ClientConfig::new();
     client.set("client.id", format!("gavel-{role}"));
@@ -115,6 +119,21 @@ pub fn producer_config(config: &Config) -> ClientConfig {
     client.set("enable.gapless.guarantee", "true");
     client.set("partitioner", "murmur2");
     client.set("message.max.bytes", REQUEST_BYTES);
+    client
+}
+
+/// For a generated load: as for produced messages, with room for what is sent while brokers are silent, because a full queue would hold
+/// the generator up, which the run would have to report as its own failure.
+pub fn load_producer_config(config: &Config) -> ClientConfig {
+    let mut client = producer_config(config);
+    if config
+        .kafka
+        .properties
+        .iter()
+        .all(|(key, _)| key != LOAD_QUEUE)
+    {
+        client.set(LOAD_QUEUE, LOAD_IN_FLIGHT);
+    }
     client
 }
 
@@ -222,6 +241,19 @@ mod tests {
     }
 
     #[test]
+    fn a_load_queues_for_long_unless_told_otherwise_and_keeps_the_contract() {
+        let mut config = config(Protocol::Classic);
+        let load = load_producer_config(&config);
+        assert_eq!(load.get(LOAD_QUEUE), Some(LOAD_IN_FLIGHT));
+        assert_eq!(
+            (load.get("acks"), load.get("partitioner")),
+            (Some("all"), Some("murmur2"))
+        );
+        config.kafka.properties.set(LOAD_QUEUE, "77");
+        assert_eq!(load_producer_config(&config).get(LOAD_QUEUE), Some("77"));
+    }
+
+    #[test]
     fn sessions_are_the_brokers_with_the_consumer_protocol() {
         let lane = lane_consumer_config(&config(Protocol::Consumer), 0);
         for key in [
@@ -252,6 +284,10 @@ mod tests {
             drop(reader);
             let producer: BaseProducer = producer_config(&config).create().expect("a producer");
             drop(producer);
+            let load: BaseProducer = load_producer_config(&config)
+                .create()
+                .expect("a producer of load");
+            drop(load);
             let shadow: BaseProducer = shadow_producer_config(&config)
                 .create()
                 .expect("a producer of shadow verdicts");

@@ -5,6 +5,7 @@
 //! that was fetched after the end was known: an older one would cut the log short. Hence a gap at the end is confirmed
 //! by assigning anew at the current position, which drops every older event.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -174,6 +175,34 @@ impl TopicReader {
             assigned,
             left: ranges.to_vec(),
         })
+    }
+
+    /// Reads from these offsets, which are the ends of their partitions as asked just now. Returns once every partition is being read:
+    /// what is appended from now on is seen as soon as a broker has it, and not as soon as a connection is there.
+    pub fn tail(
+        config: &Config,
+        topic: &str,
+        ends: &[(i32, i64)],
+    ) -> Result<TopicReader, BrokerError> {
+        let ranges: Vec<_> = ends
+            .iter()
+            .map(|(partition, end)| (*partition, *end..*end))
+            .collect();
+        let reader = TopicReader::open(config, topic, &ranges)?;
+        let mut unread: BTreeSet<i32> = ends.iter().map(|(partition, _)| *partition).collect();
+        let since = Instant::now();
+        while !unread.is_empty() {
+            match reader.assigned.poll(POLL)? {
+                // Others may write to the topic; either proves that a fetch was answered.
+                Polled::Record(record) => unread.remove(&record.partition()),
+                Polled::End(partition) => unread.remove(&partition),
+                Polled::Nothing if since.elapsed() >= reader.assigned.patience => {
+                    return Err(reader.assigned.silence());
+                }
+                Polled::Nothing => false,
+            };
+        }
+        Ok(reader)
     }
 
     /// The next record below its partition's end, or `None` once all of all partitions have been handed out. The order
