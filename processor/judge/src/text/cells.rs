@@ -134,6 +134,8 @@ pub(crate) struct Cells {
     pub long_runs: bool,
     /// Something may be a letter in disguise: a digit, a sign, a letter of another script.
     pub signs: bool,
+    /// Each cell is a byte of the original, and nothing was undone.
+    pub ascii: bool,
     pending: Marks,
     /// The last characters that were folded, by their number.
     memo: Box<[(char, Fold)]>,
@@ -147,6 +149,7 @@ impl Default for Cells {
             cells: Vec::new(),
             long_runs: false,
             signs: false,
+            ascii: false,
             pending: Marks::NONE,
             memo: vec![('\0', Fold::Invisible); MEMO].into_boxed_slice(),
             long: vec![('\0', Vec::new()); LONG_MEMO].into_boxed_slice(),
@@ -158,7 +161,8 @@ impl Cells {
     /// Takes `text` apart in the order of its bytes; whether it holds an override that displays it in another order.
     pub fn read(&mut self, text: &str) -> bool {
         self.clear();
-        if text.is_ascii() {
+        self.ascii = text.is_ascii();
+        if self.ascii {
             self.read_ascii(text.as_bytes());
             return false;
         }
@@ -173,6 +177,7 @@ impl Cells {
     /// Takes `text` apart in the order in which it is displayed.
     pub fn read_displayed(&mut self, text: &str) {
         self.clear();
+        self.ascii = false;
         let bidi = BidiInfo::new(text, None);
         for paragraph in &bidi.paragraphs {
             let (levels, runs) = bidi.visual_runs(paragraph, paragraph.range.clone());
@@ -204,25 +209,29 @@ impl Cells {
 
     /// What `read_char` comes to where every byte is a character and none has anything to undo, as in most messages: several times faster.
     fn read_ascii(&mut self, text: &[u8]) {
-        self.cells.extend((0u32..).zip(text).map(|(at, byte)| {
+        let end = position(text.len());
+        self.cells.extend((0..end).zip(text).map(|(at, byte)| {
             let (ch, kind) = letters::ascii_byte(*byte);
             Cell {
                 ch,
                 kind,
                 marks: Marks::NONE,
                 start: at,
-                end: at + 1,
+                // Below the end, so that nothing wraps.
+                end: at.wrapping_add(1),
                 index: at,
             }
         }));
-        // No early end: a loop without one is faster than the branch it saves.
-        self.signs = text.iter().fold(false, |signs, byte| {
-            signs | letters::SIGNS[usize::from(byte & 0x7f)]
-        });
-        self.long_runs = text.windows(3).fold(false, |runs, three| {
-            let [one, two, three] = [three[0] | 0x20, three[1] | 0x20, three[2] | 0x20];
-            runs | (one == two && two == three && one.is_ascii_lowercase())
-        });
+        // One loop without an end of its own is faster than the branches that it saves.
+        let (mut signs, mut runs) = (false, false);
+        let (mut before, mut last) = (0, 0);
+        for byte in text {
+            signs |= letters::SIGNS[usize::from(byte & 0x7f)];
+            let letter = byte | 0x20;
+            runs |= (before == last) & (last == letter) & letter.is_ascii_lowercase();
+            (before, last) = (last, letter);
+        }
+        (self.signs, self.long_runs) = (signs, runs);
     }
 
     fn read_char(&mut self, ch: char, start: u32, end: u32, marks: Marks) {

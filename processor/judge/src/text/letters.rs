@@ -8,16 +8,28 @@ pub(crate) fn ascii(ch: char) -> Option<(char, Kind)> {
 }
 
 /// The same of a byte that is one.
+#[inline]
 pub(crate) fn ascii_byte(byte: u8) -> (char, Kind) {
-    let kind = if byte.is_ascii_alphabetic() {
-        Kind::Letter
-    } else if byte.is_ascii_digit() {
-        Kind::Digit
-    } else {
-        Kind::Other
-    };
-    (char::from(byte.to_ascii_lowercase()), kind)
+    ASCII[usize::from(byte & 0x7f)]
 }
+
+/// By ASCII character: it in lower case, and what it is.
+const ASCII: [(char, Kind); 128] = {
+    let mut all = [('\0', Kind::Other); 128];
+    let mut byte = 0u8;
+    while byte < 128 {
+        let kind = if byte.is_ascii_alphabetic() {
+            Kind::Letter
+        } else if byte.is_ascii_digit() {
+            Kind::Digit
+        } else {
+            Kind::Other
+        };
+        all[byte as usize] = (byte.to_ascii_lowercase() as char, kind);
+        byte += 1;
+    }
+    all
+};
 
 /// What a character is that is not ASCII.
 pub(crate) fn kind(ch: char) -> Kind {

@@ -13,9 +13,6 @@ const LONG: usize = 8;
 /// Shorter ones are known by that many at least; the few that are shorter still are tried everywhere.
 const SHORT: usize = 4;
 
-/// Asked at every byte, so that being wrong costs more than room does.
-const LONG_BITS_EACH: usize = 64;
-
 /// Strings, each with a number.
 #[derive(Debug)]
 pub(super) struct Needles {
@@ -23,8 +20,8 @@ pub(super) struct Needles {
     short: HashMap<u64, u32>,
     /// What may be a key of `short`.
     short_wholes: Filter,
-    /// How those begin that have `SHORT` at least.
-    short_starts: StartFilter,
+    /// How all begin that have `SHORT` bytes at least, the long ones too: one look says of nearly every place that nothing begins there.
+    starts: StartFilter,
     /// Bit n: there are some of n bytes.
     tiny_lengths: u8,
     short_lengths: u8,
@@ -92,13 +89,14 @@ impl Needles {
         }
         let sorted = Sorted::new(long);
         let long = sorted.groups(|string| start_at(string, 0));
+        starts.extend(long.iter().map(|(start, _)| (*start, LONG)));
         Needles {
             short_wholes: Filter::of(wholes.iter().map(|(whole, _)| *whole), BITS_EACH),
             short: wholes.into_iter().collect(),
-            short_starts: StartFilter::of(&starts),
+            starts: StartFilter::of(&starts),
             tiny_lengths,
             short_lengths,
-            long_starts: Filter::of(long.iter().map(|(start, _)| *start), LONG_BITS_EACH),
+            long_starts: Filter::of(long.iter().map(|(start, _)| *start), BITS_EACH),
             long: long.into_iter().collect(),
             sorted,
         }
@@ -129,17 +127,16 @@ impl Needles {
     /// Whether a text with this start can begin with any of the strings.
     #[inline]
     pub fn may_begin(&self, start: u64) -> bool {
-        // All of it without a branch: it is done everywhere, and hardly ever true.
-        (self.tiny_lengths != 0)
-            | self.short_starts.may_begin(start)
-            | self.long_starts.may_have(start)
+        // Without a branch: it is done everywhere, and hardly ever true.
+        (self.tiny_lengths != 0) | self.starts.may_begin(start)
     }
 
     /// Calls `found` with number and length of each string that `text` begins with; `start` is its start.
     #[inline(never)]
     pub fn look(&self, text: &[u8], start: u64, mut found: impl FnMut(u32, usize)) {
         let mut lengths = self.tiny_lengths;
-        if self.short_starts.may_begin(start) {
+        let may_begin = self.starts.may_begin(start);
+        if may_begin {
             lengths |= self.short_lengths;
         }
         while lengths != 0 {
@@ -153,7 +150,8 @@ impl Needles {
                 found(*number, length);
             }
         }
-        if self.long_starts.may_have(start)
+        if may_begin
+            && self.long_starts.may_have(start)
             && let Some(places) = self.long.get(&start)
         {
             self.sorted.beginnings(text, places, found);

@@ -65,24 +65,30 @@ pub(crate) struct Place {
 pub(crate) struct View {
     /// ` word word `, normalised.
     pub text: Vec<u8>,
+    /// Of each byte; empty if the view is straight.
     origin: Vec<Origin>,
+    /// Of ASCII with nothing undone: the bytes of a word are those of the original from the word's cell on, which is also their place.
+    straight: bool,
     pub words: Vec<Word>,
     /// Words of one letter.
     singles: usize,
 }
 
 impl View {
-    fn clear(&mut self) {
+    fn clear(&mut self, straight: bool) {
         self.text.clear();
         self.origin.clear();
         self.words.clear();
         self.singles = 0;
+        self.straight = straight;
         self.space();
     }
 
     fn space(&mut self) {
         self.text.push(b' ');
-        self.origin.push(Origin::default());
+        if !self.straight {
+            self.origin.push(Origin::default());
+        }
     }
 
     fn push(&mut self, cell: &Cell) {
@@ -103,9 +109,25 @@ impl View {
         }
     }
 
-    /// Words are runs of word cells, and pictures.
-    fn fill(&mut self, cells: &[Cell]) {
-        self.clear();
+    /// Adds a word, and says of each of its bytes where it came from.
+    fn push_word(&mut self, word: &[Cell]) {
+        let from = self.text.len();
+        let mut foreign = false;
+        for cell in word {
+            foreign |= cell.is_letter() && !cell.ch.is_ascii();
+            self.push(cell);
+        }
+        if foreign {
+            // A word of another script is no disguise because some of its letters look like Latin ones.
+            for origin in &mut self.origin[from..] {
+                origin.marks = origin.marks.without(Marks::CONFUSABLE);
+            }
+        }
+    }
+
+    /// Words are runs of word cells, and pictures. `straight`: the cells are those of ASCII, as it was read.
+    fn fill(&mut self, cells: &[Cell], straight: bool) {
+        self.clear(straight);
         let (mut position, mut separators, mut glue, mut ended) = (0u32, 0u32, true, false);
         let mut at = 0;
         while let Some(cell) = cells.get(at) {
@@ -121,27 +143,24 @@ impl View {
             if ended && !self.words.is_empty() {
                 position += SENTENCE;
             }
-            let (from, first) = (self.text.len() as u32, at);
-            let mut foreign = false;
-            self.push(cell);
-            at += 1;
-            if cell.kind != Kind::Emoji {
-                foreign |= cell.is_letter() && !cell.ch.is_ascii();
-                while let Some(cell) = cells.get(at)
-                    && (cell.is_word() || cell.kind == Kind::Hidden)
-                {
-                    foreign |= cell.is_letter() && !cell.ch.is_ascii();
-                    self.push(cell);
-                    at += 1;
-                }
+            let from = self.text.len() as u32;
+            let rest = cells.get(at..).unwrap_or_default();
+            let length = if cell.kind == Kind::Emoji {
+                1
+            } else {
+                let end = rest
+                    .iter()
+                    .position(|cell| !(cell.is_word() || cell.kind == Kind::Hidden));
+                end.unwrap_or(rest.len())
+            };
+            let word = rest.get(..length).unwrap_or_default();
+            if straight {
+                self.text.extend(word.iter().map(|cell| cell.ch as u8));
+            } else {
+                self.push_word(word);
             }
-            if foreign {
-                // A word of another script is no disguise because some of its letters look like Latin ones.
-                for origin in &mut self.origin[from as usize..] {
-                    origin.marks = origin.marks.without(Marks::CONFUSABLE);
-                }
-            }
-            self.singles += usize::from(at - first == 1 && cell.is_letter());
+            at += length;
+            self.singles += usize::from(length == 1 && cell.is_letter());
             self.words.push(Word {
                 from,
                 to: self.text.len() as u32,
@@ -185,6 +204,9 @@ impl View {
     }
 
     fn last_cell(&self, word: &Word) -> u32 {
+        if self.straight {
+            return (word.cell + (word.to - word.from)).saturating_sub(1);
+        }
         let last = (word.to as usize).checked_sub(1);
         last.and_then(|last| self.origin.get(last))
             .map_or(word.cell, |origin| origin.index)
@@ -192,6 +214,9 @@ impl View {
 
     /// Where the bytes `from..to` of this view stand in the original, and what was undone in them.
     pub fn trace(&self, from: usize, to: usize) -> Option<Place> {
+        if self.straight {
+            return self.trace_straight(from as u32, to as u32);
+        }
         let mut all = self.origin.get(from..to)?.iter().filter(|one| one.end > 0);
         let first = all.next()?;
         let mut place = Place {
@@ -210,6 +235,21 @@ impl View {
             place.marks = place.marks.with(one.marks);
         }
         Some(place)
+    }
+
+    /// The same where the words say it: from the first byte that is no space to the last one.
+    fn trace_straight(&self, from: u32, to: u32) -> Option<Place> {
+        let first = self.words.partition_point(|word| word.to <= from);
+        let first = self.words.get(first)?;
+        let last = self.words.partition_point(|word| word.from < to);
+        let last = self.words.get(last.checked_sub(1)?)?;
+        let start = first.cell + from.saturating_sub(first.from);
+        let end = last.cell + to.min(last.to) - last.from;
+        (start < end).then(|| Place {
+            span: Span { start, end },
+            cells: (start, end - 1),
+            marks: Marks::NONE,
+        })
     }
 
     /// What was undone in the last letter of a word.
@@ -273,22 +313,23 @@ impl Views {
         } else {
             &cells.cells
         };
-        self.plain.fill(source);
+        let shortened = cells.long_runs && undo.repeats;
+        self.plain.fill(source, cells.ascii && !shortened);
         let signs = cells.signs && undo.leet;
         if signs {
             self.used[LEET] = decode(source, letters::leet, &mut self.decoded);
             if self.used[LEET] {
-                self.others[LEET].fill(&self.decoded);
+                self.others[LEET].fill(&self.decoded, false);
                 let other = |ch| letters::leet_other(ch).or_else(|| letters::leet(ch));
                 decode(source, other, &mut self.other);
                 self.used[LEET_OTHER] = differ(&self.other, &self.decoded);
                 if self.used[LEET_OTHER] {
-                    self.others[LEET_OTHER].fill(&self.other);
+                    self.others[LEET_OTHER].fill(&self.other, false);
                 }
             }
             self.used[CENSORED] = censor(source, &mut self.other);
             if self.used[CENSORED] {
-                self.others[CENSORED].fill(&self.other);
+                self.others[CENSORED].fill(&self.other, false);
             }
         }
         // Three at least are joined, two of them letters; the third may be a digit or a sign.
@@ -300,7 +341,7 @@ impl Views {
             };
             self.used[SPACED] = join_spaced(source, decoded, undo.leet, &mut self.other);
             if self.used[SPACED] {
-                self.others[SPACED].fill(&self.other);
+                self.others[SPACED].fill(&self.other, false);
                 self.plain.close(&self.others[SPACED]);
             }
         }
@@ -312,7 +353,7 @@ impl Views {
             } else {
                 &self.short
             };
-            self.others[SINGLE].fill(single);
+            self.others[SINGLE].fill(single, false);
         }
     }
 }
