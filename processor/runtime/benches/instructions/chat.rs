@@ -5,8 +5,9 @@ use gavel_judge::{Policy, Record, Timestamp};
 use gavel_schemas::{ChatMessage, encode_message};
 use std::sync::Arc;
 
-/// Users speak by turns.
-const USERS: usize = 10_000;
+/// Who speaks by turns. Not more: instructions do not feel the size of a memory, but a context is complete only after eight messages, and
+/// nothing is counted before.
+pub const USERS: usize = 1_000;
 const TERMS: usize = 10_000;
 /// Fewer than the corpus has for curves: under callgrind its substrings would take longer than all that is counted.
 const VOCABULARY: usize = 4_000;
@@ -120,22 +121,22 @@ fn look_alikes(word: &str) -> String {
     word.chars().map(swap).collect()
 }
 
-/// The text as record `number` of the topic says it.
-pub fn message(text: &str, number: usize) -> ChatMessage<'_> {
+/// The text as record `number` of the topic says it, by one of so many users.
+pub fn message(text: &str, number: usize, users: usize) -> ChatMessage<'_> {
     ChatMessage {
         message_id: format!("message-{number:08}").into(),
         community: "north".into(),
         channel: "lobby".into(),
-        user: format!("user-{:05}", number % USERS).into(),
+        user: format!("user-{:05}", number % users).into(),
         text: text.into(),
         sent_at: BEGAN + number as i64 * APART,
         ..ChatMessage::default()
     }
 }
 
-pub fn sent(texts: &[String]) -> Vec<Sent> {
+pub fn sent(texts: &[String], users: usize) -> Vec<Sent> {
     let one = |(number, text): (usize, &String)| {
-        let message = message(text, number);
+        let message = message(text, number, users);
         let key = format!("{}/{}", message.community, message.user).into_bytes();
         let mut value = Vec::new();
         encode_message(&message, &mut value);

@@ -1,6 +1,6 @@
 //! Bytes to messages and verdicts to bytes, without the fold between them.
 
-use crate::chat::{self, Chat};
+use crate::chat::{self, Chat, USERS};
 use crate::counted;
 use gavel_schemas::{Label, Reason, Verdict, decode_inbound, encode_message_json, encode_verdict};
 use std::hint::black_box;
@@ -9,7 +9,7 @@ const EVENTS: usize = 5_000;
 
 pub fn decode_avro() -> usize {
     let texts = Chat::new().lines(EVENTS);
-    let values: Vec<Vec<u8>> = chat::sent(&texts)
+    let values: Vec<Vec<u8>> = chat::sent(&texts, USERS)
         .into_iter()
         .map(|sent| sent.value)
         .collect();
@@ -20,7 +20,7 @@ pub fn decode_json() -> usize {
     let texts = Chat::new().lines(EVENTS);
     let json = |(number, text): (usize, &String)| {
         let mut value = Vec::new();
-        encode_message_json(&chat::message(text, number), &mut value);
+        encode_message_json(&chat::message(text, number, USERS), &mut value);
         value
     };
     let values: Vec<Vec<u8>> = texts.iter().enumerate().map(json).collect();
@@ -44,7 +44,7 @@ pub fn encode() -> usize {
     let messages: Vec<_> = texts
         .iter()
         .enumerate()
-        .map(|(number, text)| chat::message(text, number))
+        .map(|(number, text)| chat::message(text, number, USERS))
         .collect();
     let labels = [Label {
         topic: "vulgar",

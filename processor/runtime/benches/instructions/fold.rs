@@ -1,6 +1,6 @@
 //! The fold over the memory that it has in production: decode, context, text, decision, the verdict's bytes.
 
-use crate::chat::{self, Chat, Sent};
+use crate::chat::{self, Chat, Sent, USERS};
 use crate::counted;
 use gavel_judge::{Action, ControlLog, Fold, PartitionState, Patience, Policy, Step};
 use gavel_runtime::restore::MemoryOfPartition;
@@ -11,6 +11,7 @@ use std::sync::Arc;
 const EVENTS: usize = 10_000;
 const LONG_EVENTS: usize = 500;
 const LONG: usize = 2_000;
+const LONG_USERS: usize = 50;
 /// Nothing is evicted.
 pub const CONTEXT_BYTES: usize = 64 << 20;
 
@@ -24,7 +25,7 @@ pub fn ten_thousand_terms() -> usize {
 
 fn ordinary(terms: usize) -> usize {
     let mut chat = Chat::new();
-    let sent = chat::sent(&chat.lines(2 * EVENTS));
+    let sent = chat::sent(&chat.lines(2 * EVENTS), USERS);
     let share = second_half(&chat.policy(terms), &sent);
     assert!(
         (0.01..0.1).contains(&share),
@@ -35,12 +36,12 @@ fn ordinary(terms: usize) -> usize {
 
 pub fn long_texts() -> usize {
     let mut chat = Chat::new();
-    let sent = chat::sent(&chat.pages(2 * LONG_EVENTS, LONG));
+    let sent = chat::sent(&chat.pages(2 * LONG_EVENTS, LONG), LONG_USERS);
     second_half(&chat.policy(10_000), &sent);
     LONG_EVENTS
 }
 
-/// Counts the second half, when nothing is done for the first time any more; gives the share of it that was not allowed.
+/// Counts the second half, when contexts are full and nothing is done for the first time any more; gives the share of it that was not allowed.
 fn second_half(policy: &Arc<Policy>, sent: &[Sent]) -> f64 {
     let state = PartitionState::default();
     let mut fold = Fold::with_policy("counted-log", 0, state, Arc::clone(policy));

@@ -1,7 +1,7 @@
 //! What a lane does with records as they come from one poll: judge them all, take the acknowledgements, store what changed. The consumer,
 //! the producer and the store's commit are not in it: those are librdkafka's and RocksDB's.
 
-use crate::chat::{self, Chat, Sent};
+use crate::chat::{self, Chat, Sent, USERS};
 use crate::counted;
 use crate::fold::CONTEXT_BYTES;
 use gavel_judge::{ControlLog, Fold, PartitionState};
@@ -181,10 +181,10 @@ impl Bench {
 
 pub fn batches() -> usize {
     let mut chat = Chat::new();
-    let sent = chat::sent(&chat.lines(2 * BATCHES * BATCH));
+    let sent = chat::sent(&chat.lines(2 * BATCHES * BATCH), USERS);
     let mut bench = Bench::new(&chat);
     for (number, some) in sent.chunks(BATCH).enumerate() {
-        // When the first half is through, nothing is done for the first time any more.
+        // When the first half is through, contexts are full and nothing is done for the first time any more.
         let count: fn(&mut dyn FnMut()) = if number < BATCHES {
             |work| work()
         } else {
