@@ -142,13 +142,11 @@ def main():
         BASELINE.write_text(json.dumps({"taken_with": here, "instructions_per_event": now}, indent=2) + "\n")
         say(f"accepted: {BASELINE.relative_to(ROOT)} is to be committed with what changed it")
         return 0
-    for line in found.hints:
-        say(line)
+    for line in [*differences(here, there["taken_with"]), *found.hints]:
+        say(f"note: {line}")
     for line in found.faults:
         say(f"FAILED: {line}")
     if found.faults:
-        for line in differences(here, there["taken_with"]):
-            say(f"note: {line}")
         say(f"accept with {ACCEPT} if that is what the change is worth, and say so in its commit")
     return 1 if found.faults else 0
 
