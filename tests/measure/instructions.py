@@ -154,5 +154,5 @@ def main():
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except Failure as failure:
+    except (Failure, subprocess.SubprocessError) as failure:
         sys.exit(f"instructions: {failure}")

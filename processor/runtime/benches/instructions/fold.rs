@@ -25,8 +25,13 @@ pub fn ten_thousand_terms() -> usize {
 
 fn ordinary(terms: usize) -> usize {
     let mut chat = Chat::new();
-    let sent = chat::sent(&chat.lines(2 * EVENTS), USERS);
-    let share = second_half(&chat.policy(terms), &sent);
+    let lines = chat.lines(2 * EVENTS);
+    let length = lines.iter().map(String::len).sum::<usize>() / lines.len();
+    let share = second_half(&chat.policy(terms), &chat::sent(&lines, USERS));
+    assert!(
+        (55..=65).contains(&length),
+        "{length} bytes in a message are not what people write"
+    );
     assert!(
         (0.01..0.1).contains(&share),
         "{share} of the messages are not simply allowed: that is no chat"
