@@ -147,6 +147,11 @@ impl Corpus {
     /// a stretched word or a picture, ten an exclamation mark.
     pub fn message(&self, dice: &mut Dice) -> String {
         let length = 50 + dice.below(61);
+        self.message_of(dice, length)
+    }
+
+    /// As `message`, until it has `length` bytes.
+    pub fn message_of(&self, dice: &mut Dice, length: usize) -> String {
         let mut text = String::with_capacity(length + 16);
         let place = |dice: &mut Dice, percent| dice.percent(percent).then(|| dice.below(length));
         let (mut term, mut disguised, mut shouted) =
@@ -199,7 +204,7 @@ impl Corpus {
     }
 }
 
-fn leet(word: &str) -> String {
+pub fn leet(word: &str) -> String {
     let swap = |ch| match ch {
         'a' => '4',
         'e' => '3',
