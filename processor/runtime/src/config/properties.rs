@@ -48,6 +48,7 @@ const OWN: &[(&[&str], &str)] = &[
         "use kafka.linger_ms",
     ),
     (&["fetch.wait.max.ms"], "use kafka.fetch_wait_max_ms"),
+    (&["fetch.min.bytes"], "use kafka.fetch_min_bytes"),
 ];
 
 /// Settings that the contract fixes, with the reason.

@@ -42,10 +42,15 @@ struct Question {
     answer: Consulted,
 }
 
+/// Least milliseconds that a broker may hold an empty fetch: orders are rare, and whoever needs one asks for it.
+const FETCH_WAIT_MS: u64 = 50;
+
 impl ControlFollower {
     /// Starts the thread. The first snapshot is empty (`read_to() == 0`).
     pub fn start(config: &Config) -> Result<ControlFollower, ControlError> {
-        let reader = ControlReader::following(config, BROKER_PATIENCE)?;
+        let mut config = config.clone();
+        config.kafka.fetch_wait_max_ms = config.kafka.fetch_wait_max_ms.max(FETCH_WAIT_MS);
+        let reader = ControlReader::following(&config, BROKER_PATIENCE)?;
         let snapshot = Snapshot::default();
         let (questions, asked) = mpsc::channel();
         let stop = Arc::new(AtomicBool::new(false));

@@ -76,6 +76,7 @@ pub fn lane_consumer_config(config: &Config, lane: usize) -> ClientConfig {
         "fetch.wait.max.ms",
         config.kafka.fetch_wait_max_ms.to_string(),
     );
+    client.set("fetch.min.bytes", config.kafka.fetch_min_bytes.to_string());
     client.set("fetch.error.backoff.ms", "50");
     client.set("fetch.queue.backoff.ms", "5");
     client.set("queued.min.messages", "10000");
