@@ -90,18 +90,18 @@ impl Scratch {
         let overridden = self.cells.read(text);
         if overridden {
             self.cells.read_displayed(text);
-            self.views.read(&self.cells, policy.undo);
+            self.views.read(&mut self.cells, policy.undo);
             policy.matcher.look(
-                &self.cells.cells,
+                &mut self.cells,
                 &self.views,
                 &mut self.work,
                 &mut self.found,
             );
             self.cells.read(text);
         }
-        self.views.read(&self.cells, policy.undo);
+        self.views.read(&mut self.cells, policy.undo);
         policy.matcher.look(
-            &self.cells.cells,
+            &mut self.cells,
             &self.views,
             &mut self.work,
             &mut self.found,

@@ -129,13 +129,14 @@ const LONG_MEMO: usize = 64;
 /// The cells of one text. Kept between texts for its memory.
 #[derive(Debug)]
 pub(crate) struct Cells {
-    pub cells: Vec<Cell>,
+    cells: Vec<Cell>,
+    /// Every byte is a character, in `lower`; cells are made of them only when somebody asks, because most texts need none.
+    ascii: bool,
+    lower: Vec<u8>,
     /// Some word has a run of three equal letters.
     pub long_runs: bool,
     /// Something may be a letter in disguise: a digit, a sign, a letter of another script.
     pub signs: bool,
-    /// Each cell is a byte of the original, and nothing was undone.
-    pub ascii: bool,
     pending: Marks,
     /// The last characters that were folded, by their number.
     memo: Box<[(char, Fold)]>,
@@ -147,9 +148,10 @@ impl Default for Cells {
     fn default() -> Cells {
         Cells {
             cells: Vec::new(),
+            ascii: false,
+            lower: Vec::new(),
             long_runs: false,
             signs: false,
-            ascii: false,
             pending: Marks::NONE,
             memo: vec![('\0', Fold::Invisible); MEMO].into_boxed_slice(),
             long: vec![('\0', Vec::new()); LONG_MEMO].into_boxed_slice(),
@@ -161,8 +163,7 @@ impl Cells {
     /// Takes `text` apart in the order of its bytes; whether it holds an override that displays it in another order.
     pub fn read(&mut self, text: &str) -> bool {
         self.clear();
-        self.ascii = text.is_ascii();
-        if self.ascii {
+        if text.is_ascii() {
             self.read_ascii(text.as_bytes());
             return false;
         }
@@ -177,7 +178,6 @@ impl Cells {
     /// Takes `text` apart in the order in which it is displayed.
     pub fn read_displayed(&mut self, text: &str) {
         self.clear();
-        self.ascii = false;
         let bidi = BidiInfo::new(text, None);
         for paragraph in &bidi.paragraphs {
             let (levels, runs) = bidi.visual_runs(paragraph, paragraph.range.clone());
@@ -202,36 +202,53 @@ impl Cells {
         }
     }
 
+    /// A text of ASCII in lower case. None: it has other characters.
+    pub fn ascii(&self) -> Option<&[u8]> {
+        self.ascii.then_some(self.lower.as_slice())
+    }
+
+    pub fn all(&mut self) -> &[Cell] {
+        if self.ascii && self.cells.is_empty() {
+            let end = position(self.lower.len());
+            self.cells
+                .extend((0..end).zip(&self.lower).map(|(at, byte)| {
+                    let (ch, kind) = letters::ascii_byte(*byte);
+                    Cell {
+                        ch,
+                        kind,
+                        marks: Marks::NONE,
+                        start: at,
+                        // Below the end, so that nothing wraps.
+                        end: at.wrapping_add(1),
+                        index: at,
+                    }
+                }));
+        }
+        &self.cells
+    }
+
     fn clear(&mut self) {
         self.cells.clear();
+        self.ascii = false;
         (self.long_runs, self.signs, self.pending) = (false, false, Marks::NONE);
     }
 
-    /// What `read_char` comes to where every byte is a character and none has anything to undo, as in most messages: several times faster.
+    /// What `read_char` comes to where nothing is to be undone, many times faster.
     fn read_ascii(&mut self, text: &[u8]) {
-        let end = position(text.len());
-        self.cells.extend((0..end).zip(text).map(|(at, byte)| {
-            let (ch, kind) = letters::ascii_byte(*byte);
-            Cell {
-                ch,
-                kind,
-                marks: Marks::NONE,
-                start: at,
-                // Below the end, so that nothing wraps.
-                end: at.wrapping_add(1),
-                index: at,
-            }
-        }));
-        // One loop without an end of its own is faster than the branches that it saves.
-        let (mut signs, mut runs) = (false, false);
-        let (mut before, mut last) = (0, 0);
-        for byte in text {
-            signs |= letters::SIGNS[usize::from(byte & 0x7f)];
-            let letter = byte | 0x20;
-            runs |= (before == last) & (last == letter) & letter.is_ascii_lowercase();
-            (before, last) = (last, letter);
-        }
-        (self.signs, self.long_runs) = (signs, runs);
+        self.ascii = true;
+        self.lower.clear();
+        self.lower.extend(text.iter().map(u8::to_ascii_lowercase));
+        let lower = self.lower.as_slice();
+        // No early end: loops without one are done sixteen bytes at a time.
+        self.signs = lower.iter().fold(false, |signs, byte| {
+            signs | letters::SIGNS[usize::from(byte & 0x7f)]
+        });
+        let (next, third) = (lower.get(1..), lower.get(2..));
+        let next = next.unwrap_or_default().iter();
+        let three = lower.iter().zip(next).zip(third.unwrap_or_default());
+        self.long_runs = three.fold(false, |runs, ((one, two), three)| {
+            runs | ((one == two) & (two == three) & one.is_ascii_lowercase())
+        });
     }
 
     fn read_char(&mut self, ch: char, start: u32, end: u32, marks: Marks) {
@@ -411,7 +428,7 @@ mod tests {
         if cells.read(text) {
             cells.read_displayed(text);
         }
-        cells.cells.iter().map(|cell| cell.ch).collect()
+        cells.all().iter().map(|cell| cell.ch).collect()
     }
 
     #[test]
@@ -441,7 +458,7 @@ mod tests {
         assert_eq!(folded("oh \u{202e}nrad\u{202c} it"), "oh darn it");
         let mut cells = Cells::default();
         cells.read_displayed("\u{202e}nrad");
-        let first = cells.cells[0];
+        let first = cells.all()[0];
         assert_eq!((first.ch, first.start, first.end), ('d', 6, 7));
         assert!(first.marks.has(Marks::REVERSED));
         // Hebrew is not turned around: nobody hides anything by writing it.
@@ -452,9 +469,9 @@ mod tests {
     fn an_accent_is_no_evasion_and_a_look_alike_is() {
         let mut cells = Cells::default();
         cells.read("é");
-        assert_eq!(cells.cells[0].marks, Marks::NONE);
+        assert_eq!(cells.all()[0].marks, Marks::NONE);
         cells.read("а");
-        assert_eq!(cells.cells[0].marks, Marks::CONFUSABLE);
+        assert_eq!(cells.all()[0].marks, Marks::CONFUSABLE);
     }
 
     #[test]
@@ -467,7 +484,7 @@ mod tests {
             } else {
                 cells.read(text);
             }
-            for cell in &cells.cells {
+            for cell in cells.all() {
                 let (start, end) = (cell.start as usize, cell.end as usize);
                 assert!(start < end && text.is_char_boundary(start) && text.is_char_boundary(end));
             }
@@ -497,7 +514,7 @@ mod tests {
             beside.read(&format!("{text}\u{3002}"));
             let sign = beside.cells.pop();
             assert_eq!(sign.map(|cell| cell.kind), Some(Kind::Other));
-            assert_eq!(alone.cells, beside.cells, "{text}");
+            assert_eq!(alone.all(), beside.all(), "{text}");
             assert_eq!(
                 (alone.signs, alone.long_runs),
                 (beside.signs, beside.long_runs),
@@ -511,7 +528,10 @@ mod tests {
         let mut cells = Cells::default();
         for ch in ('\u{80}'..='\u{3000}').chain('\u{1f000}'..='\u{1f9ff}') {
             cells.read(&format!("{ch}{ch}"));
-            let (first, second) = cells.cells.split_at(cells.cells.len() / 2);
+            let (first, second) = {
+                let all = cells.all();
+                all.split_at(all.len() / 2)
+            };
             let look = |part: &[Cell]| {
                 part.iter()
                     .map(|cell| (cell.ch, cell.kind))

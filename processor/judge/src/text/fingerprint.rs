@@ -65,7 +65,7 @@ mod tests {
         let print = |text: &str| {
             let (mut cells, mut views) = (Cells::default(), Views::default());
             cells.read(text);
-            views.read(&cells, Undo::default());
+            views.read(&mut cells, Undo::default());
             near_fingerprint(views.plain())
         };
         nearly(print(one), print(other))

@@ -73,7 +73,7 @@ pub(crate) fn is_emoji(ch: char) -> bool {
 }
 
 /// An apostrophe: what it parts is one word to its writer ("he'll").
-pub(crate) fn is_apostrophe(ch: char) -> bool {
+pub(crate) const fn is_apostrophe(ch: char) -> bool {
     matches!(
         ch,
         '\'' | '\u{2018}' | '\u{2019}' | '\u{2bc}' | '`' | '\u{b4}'
@@ -81,7 +81,7 @@ pub(crate) fn is_apostrophe(ch: char) -> bool {
 }
 
 /// Ends a sentence where no word follows at once.
-pub(crate) fn ends_sentence(ch: char) -> bool {
+pub(crate) const fn ends_sentence(ch: char) -> bool {
     matches!(ch, '.' | '!' | '?' | ';' | '\u{2026}' | '\u{3002}')
 }
 
@@ -94,6 +94,33 @@ pub(crate) fn hides_letter(ch: char) -> bool {
 pub(crate) const fn is_sign(ch: char) -> bool {
     leet(ch).is_some() || matches!(ch, '*' | '#')
 }
+
+/// What an ASCII character is to words, as bits: part of one; parts what was one; ends a line; ends a sentence.
+pub(crate) const WORD: u8 = 1;
+pub(crate) const APOSTROPHE: u8 = 2;
+pub(crate) const NEWLINE: u8 = 4;
+pub(crate) const SENTENCE_END: u8 = 8;
+
+/// By ASCII character.
+pub(crate) const CLASSES: [u8; 128] = {
+    let mut classes = [0; 128];
+    let mut byte = 0u8;
+    while byte < 128 {
+        classes[byte as usize] = if byte.is_ascii_alphanumeric() {
+            WORD
+        } else if byte == b'\n' {
+            NEWLINE
+        } else if is_apostrophe(byte as char) {
+            APOSTROPHE
+        } else if ends_sentence(byte as char) {
+            SENTENCE_END
+        } else {
+            0
+        };
+        byte += 1;
+    }
+    classes
+};
 
 /// By ASCII character: a digit, or a sign that is used for a letter or hides one.
 pub(crate) const SIGNS: [bool; 128] = {

@@ -1,7 +1,7 @@
 //! Finds patterns in views: whole words and the parts of words and rows of words where they can be; phrases over what both have found. A
 //! word boundary is a space of the view, so boundaries are part of the patterns.
 
-use super::cells::{Cell, Marks};
+use super::cells::{Cell, Cells, Marks};
 use super::found::{Found, GuardHit, Hit};
 use super::glue::{self, Glue, Pieces};
 use super::letters;
@@ -129,7 +129,7 @@ impl Matcher {
     }
 
     /// Adds to `found` what stands in the views of a text.
-    pub fn look(&self, cells: &[Cell], views: &Views, work: &mut Work, found: &mut Found) {
+    pub fn look(&self, cells: &mut Cells, views: &Views, work: &mut Work, found: &mut Found) {
         work.classes.clear();
         work.guards.clear();
         work.apart.clear();
@@ -151,7 +151,7 @@ impl Matcher {
         }
         work.backward = backward;
         if self.split_longest > 0 {
-            self.look_split(cells, views, work, found);
+            self.look_split(views, work, found);
         }
         if let Some(glue) = &self.glue {
             self.look_glued(glue, views, work, found);
@@ -193,7 +193,7 @@ impl Matcher {
     }
 
     /// Words in pieces: "dar n", "d arn". At least one piece is no ordinary word: "the pen is" stays as it is.
-    fn look_split(&self, cells: &[Cell], views: &Views, work: &mut Work, found: &mut Found) {
+    fn look_split(&self, views: &Views, work: &mut Work, found: &mut Found) {
         let view = views.plain();
         let mut ordinary = std::mem::take(&mut work.ordinary);
         ordinary.clear();
@@ -231,7 +231,7 @@ impl Matcher {
                 let Some(slot) = self.words.get(joined.as_slice()).filter(|slot| slot.fuzzy) else {
                     continue;
                 };
-                if hangs(cells, view.words[first].cell) {
+                if view.words[first].hangs {
                     break;
                 }
                 let from = view.words[first].from as usize;
@@ -354,7 +354,7 @@ impl Matcher {
     /// Lowers what is negated, quoted or reported, as the policy says.
     fn guard(
         &self,
-        cells: &[Cell],
+        cells: &mut Cells,
         views: &Views,
         from: usize,
         work: &mut Work,
@@ -363,7 +363,7 @@ impl Matcher {
         let words = views.plain();
         work.quotes.clear();
         if self.guards.iter().any(|guard| guard.quoted) {
-            quotes(cells, &mut work.quotes);
+            quotes(cells.all(), &mut work.quotes);
         }
         let mut posts = std::mem::take(&mut work.posts);
         posts.clear();
@@ -479,14 +479,6 @@ fn note(meaning: Meaning, place: Place, work: &mut Work, found: &mut Found) {
             cells: place.cells,
         }),
     }
-}
-
-/// Whether the word that begins here is the end of one with an apostrophe: in "let's hit" it is no piece of the next.
-fn hangs(cells: &[Cell], first: u32) -> bool {
-    let before = (first as usize).checked_sub(2);
-    before
-        .and_then(|at| cells.get(at..at + 2))
-        .is_some_and(|two| two[0].is_word() && letters::is_apostrophe(two[1].ch))
 }
 
 /// What stands between quotation marks, as places of cells. A mark that is never closed opens nothing.

@@ -34,10 +34,10 @@ pub(crate) fn carries_meaning(ch: char) -> bool {
 pub fn reads_as(written: &str, meant: &str) -> bool {
     let (mut cells, mut views) = (Cells::default(), Views::default());
     cells.read(meant);
-    views.read(&cells, Undo::default());
+    views.read(&mut cells, Undo::default());
     let meant = views.plain().text.clone();
     cells.read(written);
-    views.read(&cells, Undo::default());
+    views.read(&mut cells, Undo::default());
     views.used().any(|view| view.text == meant)
 }
 

@@ -159,7 +159,7 @@ mod tests {
     fn view_of(text: &str, views: &mut Views) {
         let mut cells = Cells::default();
         cells.read(text);
-        views.read(&cells, Undo::default());
+        views.read(&mut cells, Undo::default());
     }
 
     fn by_tiers(patterns: &BTreeSet<Vec<u8>>, view: &View) -> Vec<Part> {

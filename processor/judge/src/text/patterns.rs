@@ -226,7 +226,7 @@ impl Patterns {
     fn words_of(&mut self, text: &str) -> Vec<Box<[u8]>> {
         self.cells.read(text);
         self.views.read(
-            &self.cells,
+            &mut self.cells,
             Undo {
                 leet: false,
                 spaced: false,

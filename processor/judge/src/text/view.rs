@@ -46,10 +46,22 @@ pub(crate) struct Word {
     pub position: u32,
     /// What stands between it and the word before can be taken away: one separator, and no apostrophe.
     pub joins: bool,
+    /// It follows an apostrophe that follows a word, as the s of "he's".
+    pub hangs: bool,
 }
 
 /// Words that the end of a sentence counts for: more than phrases reach over.
 const SENTENCE: u32 = 16;
+
+/// What stands before the next word.
+#[derive(Debug, Clone, Copy, Default)]
+struct Gap {
+    separators: u32,
+    /// One of them is an apostrophe or the end of a line.
+    parts: bool,
+    /// A sentence ends.
+    ended: bool,
+}
 
 /// A part of a view, in the original text and among its words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -125,53 +137,90 @@ impl View {
         }
     }
 
-    /// Words are runs of word cells, and pictures. `straight`: the cells are those of ASCII, as it was read.
-    fn fill(&mut self, cells: &[Cell], straight: bool) {
-        self.clear(straight);
-        let (mut position, mut separators, mut glue, mut ended) = (0u32, 0u32, true, false);
-        let mut at = 0;
+    /// Words are runs of word cells, and pictures.
+    fn fill(&mut self, cells: &[Cell]) {
+        self.clear(false);
+        let (mut gap, mut position, mut at) = (Gap::default(), 0, 0);
         while let Some(cell) = cells.get(at) {
             if !cell.is_word() && !matches!(cell.kind, Kind::Emoji | Kind::Hidden) {
-                separators += 1;
-                glue &= !letters::is_apostrophe(cell.ch) && cell.ch != '\n';
+                gap.separators += 1;
+                gap.parts |= letters::is_apostrophe(cell.ch) || cell.ch == '\n';
                 let next = cells.get(at + 1);
-                ended |= cell.ch == '\n'
+                gap.ended |= cell.ch == '\n'
                     || letters::ends_sentence(cell.ch) && next.is_none_or(|next| !next.is_word());
                 at += 1;
                 continue;
             }
-            if ended && !self.words.is_empty() {
-                position += SENTENCE;
+            let hangs = gap.separators == 1
+                && at >= 2
+                && letters::is_apostrophe(cells[at - 1].ch)
+                && cells[at - 2].is_word();
+            let (from, first) = (self.text.len() as u32, at);
+            at += 1;
+            if cell.kind != Kind::Emoji {
+                while let Some(cell) = cells.get(at)
+                    && (cell.is_word() || cell.kind == Kind::Hidden)
+                {
+                    at += 1;
+                }
             }
-            let from = self.text.len() as u32;
-            let rest = cells.get(at..).unwrap_or_default();
-            let length = if cell.kind == Kind::Emoji {
-                1
-            } else {
-                let end = rest
-                    .iter()
-                    .position(|cell| !(cell.is_word() || cell.kind == Kind::Hidden));
-                end.unwrap_or(rest.len())
-            };
-            let word = rest.get(..length).unwrap_or_default();
-            if straight {
-                self.text.extend(word.iter().map(|cell| cell.ch as u8));
-            } else {
-                self.push_word(word);
-            }
-            at += length;
-            self.singles += usize::from(length == 1 && cell.is_letter());
-            self.words.push(Word {
-                from,
-                to: self.text.len() as u32,
-                cell: cell.index,
-                position,
-                joins: glue && separators <= 1,
-            });
-            self.space();
-            position += 1;
-            (separators, glue, ended) = (0, true, false);
+            self.push_word(&cells[first..at]);
+            self.singles += usize::from(at - first == 1 && cell.is_letter());
+            self.end_word(from, cell.index, hangs, &mut position, &mut gap);
         }
+    }
+
+    /// The same of ASCII in lower case, as it stands.
+    fn fill_straight(&mut self, text: &[u8]) {
+        self.clear(true);
+        // One for the space before.
+        self.text.reserve(text.len() + 2);
+        let class = |at: usize| {
+            text.get(at)
+                .map_or(0, |byte| letters::CLASSES[usize::from(byte & 0x7f)])
+        };
+        let (mut gap, mut position, mut at) = (Gap::default(), 0, 0);
+        while at < text.len() {
+            let of = class(at);
+            if of != letters::WORD {
+                gap.separators += 1;
+                gap.parts |= of & (letters::APOSTROPHE | letters::NEWLINE) != 0;
+                gap.ended |= of == letters::NEWLINE
+                    || of == letters::SENTENCE_END && class(at + 1) != letters::WORD;
+                at += 1;
+                continue;
+            }
+            let hangs = gap.separators == 1
+                && at >= 2
+                && class(at - 1) == letters::APOSTROPHE
+                && class(at - 2) == letters::WORD;
+            let (from, first) = (self.text.len() as u32, at);
+            while class(at) == letters::WORD {
+                at += 1;
+            }
+            let word = text.get(first..at).unwrap_or_default();
+            self.text.extend_from_slice(word);
+            self.singles += usize::from(word.len() == 1 && word[0].is_ascii_lowercase());
+            self.end_word(from, first as u32, hangs, &mut position, &mut gap);
+        }
+    }
+
+    /// Ends the word that begins at `from` of this view.
+    fn end_word(&mut self, from: u32, cell: u32, hangs: bool, position: &mut u32, gap: &mut Gap) {
+        if gap.ended && !self.words.is_empty() {
+            *position += SENTENCE;
+        }
+        self.words.push(Word {
+            from,
+            to: self.text.len() as u32,
+            cell,
+            position: *position,
+            joins: !gap.parts && gap.separators <= 1,
+            hangs,
+        });
+        self.space();
+        *position += 1;
+        *gap = Gap::default();
     }
 
     /// Counts letters that were written apart as the one word that they are.
@@ -305,35 +354,51 @@ impl Views {
         std::iter::once(&self.plain).chain(others.filter_map(|(view, used)| used.then_some(view)))
     }
 
-    pub fn read(&mut self, cells: &Cells, undo: Undo) {
+    pub fn read(&mut self, cells: &mut Cells, undo: Undo) {
         self.used = [false; 5];
-        let source: &[Cell] = if cells.long_runs && undo.repeats {
-            squeeze(&cells.cells, 2, &mut self.short);
-            &self.short
+        let any_signs = cells.signs;
+        let (signs, long_runs) = (any_signs && undo.leet, cells.long_runs && undo.repeats);
+        let straight = cells.ascii().filter(|_| !long_runs);
+        if let Some(text) = straight {
+            self.plain.fill_straight(text);
+        } else if long_runs {
+            squeeze(cells.all(), 2, &mut self.short);
+            self.plain.fill(&self.short);
         } else {
-            &cells.cells
-        };
-        let shortened = cells.long_runs && undo.repeats;
-        self.plain.fill(source, cells.ascii && !shortened);
-        let signs = cells.signs && undo.leet;
+            self.plain.fill(cells.all());
+        }
+        // Three at least are joined, two of them letters; the third may be a digit or a sign.
+        let apart = undo.spaced && self.plain.singles >= if any_signs { 2 } else { 3 };
+        if signs || apart || long_runs {
+            self.read_otherwise(cells.all(), undo, (signs, apart, long_runs));
+        }
+    }
+
+    /// The other views, for signs, for letters that stand apart, for long runs.
+    fn read_otherwise(
+        &mut self,
+        cells: &[Cell],
+        undo: Undo,
+        (signs, apart, long_runs): (bool, bool, bool),
+    ) {
+        let source: &[Cell] = if long_runs { &self.short } else { cells };
         if signs {
             self.used[LEET] = decode(source, letters::leet, &mut self.decoded);
             if self.used[LEET] {
-                self.others[LEET].fill(&self.decoded, false);
+                self.others[LEET].fill(&self.decoded);
                 let other = |ch| letters::leet_other(ch).or_else(|| letters::leet(ch));
                 decode(source, other, &mut self.other);
                 self.used[LEET_OTHER] = differ(&self.other, &self.decoded);
                 if self.used[LEET_OTHER] {
-                    self.others[LEET_OTHER].fill(&self.other, false);
+                    self.others[LEET_OTHER].fill(&self.other);
                 }
             }
             self.used[CENSORED] = censor(source, &mut self.other);
             if self.used[CENSORED] {
-                self.others[CENSORED].fill(&self.other, false);
+                self.others[CENSORED].fill(&self.other);
             }
         }
-        // Three at least are joined, two of them letters; the third may be a digit or a sign.
-        if undo.spaced && self.plain.singles >= if cells.signs { 2 } else { 3 } {
+        if apart {
             let decoded: &[Cell] = if self.used[LEET] {
                 &self.decoded
             } else {
@@ -341,19 +406,19 @@ impl Views {
             };
             self.used[SPACED] = join_spaced(source, decoded, undo.leet, &mut self.other);
             if self.used[SPACED] {
-                self.others[SPACED].fill(&self.other, false);
+                self.others[SPACED].fill(&self.other);
                 self.plain.close(&self.others[SPACED]);
             }
         }
-        if cells.long_runs && undo.repeats {
-            squeeze(&cells.cells, 1, &mut self.short);
+        if long_runs {
+            squeeze(cells, 1, &mut self.short);
             self.used[SINGLE] = true;
             let single = if signs && decode(&self.short, letters::leet, &mut self.decoded) {
                 &self.decoded
             } else {
                 &self.short
             };
-            self.others[SINGLE].fill(single, false);
+            self.others[SINGLE].fill(single);
         }
     }
 }
@@ -369,7 +434,7 @@ mod tests {
     fn views(text: &str) -> Vec<String> {
         let (mut cells, mut views) = (Cells::default(), Views::default());
         cells.read(text);
-        views.read(&cells, Undo::default());
+        views.read(&mut cells, Undo::default());
         views
             .used()
             .map(|view| String::from_utf8_lossy(&view.text).trim().to_owned())
@@ -432,7 +497,7 @@ mod tests {
     fn a_word_is_traced_to_its_original_bytes() {
         let (mut cells, mut views) = (Cells::default(), Views::default());
         cells.read("ok D A R N!");
-        views.read(&cells, Undo::default());
+        views.read(&mut cells, Undo::default());
         let view = views.used().last().unwrap();
         let word = view.words[1];
         let place = view.trace(word.from as usize, word.to as usize).unwrap();
@@ -447,7 +512,7 @@ mod tests {
     fn letters_written_apart_are_one_word_among_the_others() {
         let (mut cells, mut views) = (Cells::default(), Views::default());
         cells.read("oh d a r n it. a b c d me");
-        views.read(&cells, Undo::default());
+        views.read(&mut cells, Undo::default());
         let positions = views.plain().words.iter().map(|word| word.position);
         assert_eq!(
             positions.collect::<Vec<u32>>(),
@@ -459,7 +524,7 @@ mod tests {
     fn the_end_of_a_sentence_keeps_words_apart() {
         let (mut cells, mut views) = (Cells::default(), Views::default());
         cells.read("I hate it. They left!!! a.b");
-        views.read(&cells, Undo::default());
+        views.read(&mut cells, Undo::default());
         let positions: Vec<u32> = views
             .plain()
             .words

@@ -166,7 +166,7 @@ impl<'a> Reader<'a> {
     /// The words of a text, parted by single spaces.
     pub fn words(&mut self, text: &str) -> String {
         self.cells.read(text);
-        self.views.read(&self.cells, self.plain);
+        self.views.read(&mut self.cells, self.plain);
         String::from_utf8_lossy(&self.views.plain().text)
             .trim()
             .to_owned()
@@ -207,7 +207,7 @@ impl<'a> Reader<'a> {
             return None;
         };
         self.cells.read(pattern.trim_matches('*'));
-        self.views.read(&self.cells, self.all);
+        self.views.read(&mut self.cells, self.all);
         let mut runs = vec![plain.clone()];
         for view in self.views.used() {
             let words = String::from_utf8_lossy(&view.text).trim().to_owned();

@@ -197,7 +197,7 @@ fn plain(label: &str, cells: &mut Cells) -> String {
                 .unwrap_or(ch)
         }
     };
-    let text: String = cells.cells.iter().map(|cell| letter(cell.ch)).collect();
+    let text: String = cells.all().iter().map(|cell| letter(cell.ch)).collect();
     text.replace("rn", "m").replace("vv", "w")
 }
 
