@@ -170,6 +170,7 @@ impl Processor {
                 settings: settings(config),
                 consumer: lane_consumer_config(config, index),
                 producer: producer_config(config),
+                linger: Duration::from_millis(config.kafka.linger_ms),
                 shadow: shadow_producer_config(config),
                 topics: OutputTopics::of(&config.topics),
                 partitions,

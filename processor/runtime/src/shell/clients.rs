@@ -120,6 +120,7 @@ impl Clients {
             None => Outbox::new(
                 producer_config(&self.config),
                 OutputTopics::of(&self.config.topics),
+                Duration::ZERO,
             ),
         }
     }

@@ -1,11 +1,13 @@
-//! Verdicts that wait for those before them.
+//! Verdicts that wait for each other, and for those before them.
 //!
-//! Invariant: of each partition at most one stretch of verdicts is with the producer, and what follows is kept here, in order, until
-//! that stretch is acknowledged. An idempotent librdkafka sends one request per partition at a time anyway; what it is given beyond
-//! that it looks at again and again without sleeping, once it is older than the linger, for as long as the broker takes to answer.
+//! Invariant: of each partition at most one stretch of verdicts is with the producer; what follows is kept here, in order, until that
+//! stretch is acknowledged, and for the linger at least. An idempotent librdkafka sends one request per partition at a time anyway; what
+//! it is given beyond that it looks at again and again without sleeping, once it is older than its own linger, for as long as the broker
+//! takes to answer.
 
 use rdkafka::message::OwnedHeaders;
 use std::ops::Range;
+use std::time::{Duration, Instant};
 
 /// Of one partition.
 #[derive(Default)]
@@ -13,6 +15,8 @@ pub struct Gate {
     /// Verdicts with the producer.
     sent: usize,
     held: Held,
+    /// When the first of them came.
+    since: Option<Instant>,
 }
 
 /// What is kept, with the bytes of all of it in one place.
@@ -38,23 +42,28 @@ pub struct Outgoing<'a> {
 }
 
 impl Gate {
-    /// Whether a verdict may go to the producer now.
-    pub fn is_open(&self) -> bool {
-        self.sent == 0 && self.held.verdicts.is_empty()
-    }
-
     /// One has gone to the producer.
     pub fn sent(&mut self) {
         self.sent += 1;
     }
 
-    /// One has been answered. True: those that wait may go.
-    pub fn answered(&mut self) -> bool {
+    /// One has been answered.
+    pub fn answered(&mut self) {
         self.sent = self.sent.saturating_sub(1);
-        self.sent == 0 && !self.held.verdicts.is_empty()
     }
 
-    pub fn hold(&mut self, verdict: Outgoing<'_>) {
+    /// Whether those that wait may go.
+    pub fn is_due(&self, now: Instant, linger: Duration) -> bool {
+        let waited = |since| now.saturating_duration_since(since) >= linger;
+        self.sent == 0 && self.since.is_some_and(waited)
+    }
+
+    /// Keeps one; whether it is the first that waits.
+    pub fn hold(&mut self, verdict: Outgoing<'_>) -> bool {
+        let first = self.since.is_none();
+        if first {
+            self.since = Some(Instant::now());
+        }
         let held = &mut self.held;
         let key = verdict.key.map(|key| keep(&mut held.bytes, key));
         let value = verdict.value.map(|value| keep(&mut held.bytes, value));
@@ -64,10 +73,12 @@ impl Gate {
             value,
             headers: verdict.headers,
         });
+        first
     }
 
     /// Takes what waits; `put_back` gives its memory back.
     pub fn release(&mut self) -> Held {
+        self.since = None;
         std::mem::take(&mut self.held)
     }
 
@@ -115,37 +126,43 @@ mod tests {
         held.drain().map(of).collect()
     }
 
+    const NONE: Duration = Duration::ZERO;
+
     #[test]
     fn what_waits_goes_in_its_order_once_everything_before_it_is_answered() {
         let mut gate = Gate::default();
-        assert!(gate.is_open());
+        let now = Instant::now();
+        assert!(!gate.is_due(now, NONE), "nothing waits");
         gate.sent();
         gate.sent();
-        assert!(!gate.is_open());
-        gate.hold(verdict(7, b"first"));
-        gate.hold(verdict(3, b"second"));
-        assert!(!gate.answered(), "one is still with the producer");
-        assert!(gate.answered());
-        assert!(
-            !gate.is_open(),
-            "the next must not overtake those that wait"
-        );
+        assert!(gate.hold(verdict(7, b"first")));
+        assert!(!gate.hold(verdict(3, b"second")));
+        gate.answered();
+        let later = now + Duration::from_secs(1);
+        assert!(!gate.is_due(later, NONE), "one is still with the producer");
+        gate.answered();
+        assert!(gate.is_due(later, NONE));
         let mut held = gate.release();
         let expected = [(7, b"first".to_vec()), (3, b"second".to_vec())];
         assert_eq!(drained(&mut held), expected);
-        gate.sent();
         gate.put_back(held);
-        assert!(!gate.answered(), "nothing waits");
-        assert!(gate.is_open());
+        assert!(!gate.is_due(later, NONE), "nothing waits any more");
+    }
+
+    #[test]
+    fn verdicts_wait_for_each_other_as_long_as_the_linger() {
+        let (mut gate, linger) = (Gate::default(), Duration::from_millis(2));
+        let before = Instant::now();
+        gate.hold(verdict(0, b"one"));
+        assert!(!gate.is_due(before, linger));
+        assert!(gate.is_due(Instant::now() + linger, linger));
     }
 
     #[test]
     fn what_was_kept_before_does_not_come_again() {
         let mut gate = Gate::default();
         for value in [b"old", b"new"] {
-            gate.sent();
-            gate.hold(verdict(0, value));
-            assert!(gate.answered());
+            assert!(gate.hold(verdict(0, value)));
             let mut held = gate.release();
             assert_eq!(drained(&mut held), [(0, value.to_vec())]);
             gate.put_back(held);

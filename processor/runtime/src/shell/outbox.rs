@@ -14,6 +14,7 @@ use rdkafka::message::{BorrowedHeaders, DeliveryResult, Header, Message, OwnedHe
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext, PurgeConfig};
 use sha2::{Digest, Sha256};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Delivery reports as librdkafka hands them over, within `BaseProducer::poll`.
 #[derive(Default)]
@@ -94,14 +95,19 @@ pub struct Outbox {
     free: Vec<usize>,
     /// By partition.
     gates: Vec<Gate>,
-    /// How many wait behind them.
-    held: usize,
+    /// Partitions whose verdicts wait.
+    waiting: Vec<i32>,
+    linger: Duration,
     /// Empty; kept for its memory.
     reports: Vec<Served>,
 }
 
 impl Outbox {
-    pub fn new(config: ClientConfig, topics: OutputTopics) -> Result<Outbox, KafkaError> {
+    pub fn new(
+        config: ClientConfig,
+        topics: OutputTopics,
+        linger: Duration,
+    ) -> Result<Outbox, KafkaError> {
         let producer = config.create_with_context(Reports::default())?;
         Ok(Outbox {
             config,
@@ -110,12 +116,13 @@ impl Outbox {
             in_flight: Vec::new(),
             free: Vec::new(),
             gates: Vec::new(),
-            held: 0,
+            waiting: Vec::new(),
+            linger,
             reports: Vec::new(),
         })
     }
 
-    /// Takes an output: the producer has it now, or once the verdicts before it are acknowledged. What it needs is copied.
+    /// Takes an output; `poll` hands verdicts to the producer when they are due. What it needs is copied.
     pub fn send(
         &mut self,
         output: &Output<'_, BorrowedHeaders>,
@@ -135,7 +142,8 @@ impl Outbox {
                     value: output.value,
                     headers: output.headers.map(BorrowedHeaders::detach),
                 };
-                self.send_verdict(partition, verdict)
+                self.hold(partition, verdict);
+                Ok(())
             }
             Kind::DeadLetter => {
                 let letter = Outgoing {
@@ -154,25 +162,19 @@ impl Outbox {
         taken.map_err(|error| NotTaken(error.to_string()))
     }
 
-    fn send_verdict(&mut self, partition: i32, verdict: Outgoing<'_>) -> Result<(), KafkaError> {
+    fn hold(&mut self, partition: i32, verdict: Outgoing<'_>) {
         let at = index(partition);
         if self.gates.len() <= at {
             self.gates.resize_with(at + 1, Gate::default);
         }
-        let gate = &mut self.gates[at];
-        if gate.is_open() {
-            produce(&self.producer, &self.topics.verdicts, partition, verdict)?;
-            gate.sent();
-        } else {
-            gate.hold(verdict);
-            self.held += 1;
+        if self.gates[at].hold(verdict) {
+            self.waiting.push(partition);
         }
-        Ok(())
     }
 
-    /// Serves the delivery reports that are there and appends them to `into`. Never blocks.
+    /// Serves the delivery reports that are there and appends them to `into`, then sends the verdicts that are due. Never blocks.
     pub fn poll(&mut self, into: &mut Vec<Report>) {
-        self.producer.poll(std::time::Duration::ZERO);
+        self.producer.poll(Duration::ZERO);
         let mut reports = std::mem::take(&mut self.reports);
         self.producer.context().swap(&mut reports);
         for (slot, outcome) in reports.drain(..) {
@@ -180,13 +182,28 @@ impl Outbox {
                 continue;
             };
             self.report(slot, outcome, into);
-            if delivery.kind == Kind::Verdict
-                && self.gates[index(delivery.assignment.partition)].answered()
-            {
-                self.release(delivery.assignment.partition, into);
+            if delivery.kind == Kind::Verdict {
+                self.gates[index(delivery.assignment.partition)].answered();
             }
         }
         self.reports = reports;
+        self.send_due(into);
+    }
+
+    fn send_due(&mut self, into: &mut Vec<Report>) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let (now, linger) = (Instant::now(), self.linger);
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.retain(|partition| {
+            let due = self.gates[index(*partition)].is_due(now, linger);
+            if due {
+                self.release(*partition, into);
+            }
+            !due
+        });
+        self.waiting = waiting;
     }
 
     fn report(&mut self, slot: usize, outcome: Result<i64, KafkaError>, into: &mut Vec<Report>) {
@@ -206,7 +223,6 @@ impl Outbox {
         let mut held = gate.release();
         let mut refused = None;
         for verdict in held.drain() {
-            self.held -= 1;
             let slot = verdict.slot;
             match produce(&self.producer, &self.topics.verdicts, partition, verdict) {
                 Ok(()) => gate.sent(),
@@ -223,9 +239,9 @@ impl Outbox {
         }
     }
 
-    /// Whether verdicts wait for reports.
+    /// Whether verdicts wait.
     pub fn holds(&self) -> bool {
-        self.held > 0
+        !self.waiting.is_empty()
     }
 
     /// Outputs that have no report yet.
@@ -241,7 +257,7 @@ impl Outbox {
         self.in_flight.clear();
         self.free.clear();
         self.gates.clear();
-        self.held = 0;
+        self.waiting.clear();
         // Destroying a client waits for its broker threads; a lane must not.
         std::thread::spawn(move || drop(old));
         Ok(())

@@ -66,6 +66,8 @@ pub struct LaneParts {
     pub settings: Settings,
     pub consumer: ClientConfig,
     pub producer: ClientConfig,
+    /// How long verdicts of one partition wait for each other.
+    pub linger: Duration,
     pub shadow: ClientConfig,
     pub topics: OutputTopics,
     pub partitions: i32,
@@ -121,7 +123,7 @@ fn run(parts: LaneParts, mail: Sender<Mail>, mailbox: &Receiver<Mail>) -> Result
         .consumer
         .create_with_context(LaneContext::new(&parts.topics.messages))?;
     consumer.subscribe(&[&parts.topics.messages])?;
-    let outbox = Outbox::new(parts.producer, parts.topics.clone())?;
+    let outbox = Outbox::new(parts.producer, parts.topics.clone(), parts.linger)?;
     let shadow = ShadowOutbox::new(
         parts.shadow,
         parts.topics.shadow.clone(),
