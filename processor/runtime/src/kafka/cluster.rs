@@ -1,5 +1,6 @@
 //! Questions about topics: do they exist, how many partitions, which offsets.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -33,6 +34,8 @@ pub struct TopicLayout {
     pub partitions: i32,
     /// The smallest number of replicas that any partition has.
     pub replication: usize,
+    /// Brokers that lead at least one.
+    pub leaders: usize,
 }
 
 impl Cluster {
@@ -178,6 +181,11 @@ pub(super) fn metadata_of(
                     .map(|partition| partition.replicas().len())
                     .min()
                     .unwrap_or(0),
+                leaders: partitions
+                    .iter()
+                    .map(|partition| partition.leader())
+                    .collect::<BTreeSet<i32>>()
+                    .len(),
             };
             (layout, topic.error().map(RDKafkaErrorCode::from))
         }))

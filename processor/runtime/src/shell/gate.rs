@@ -47,9 +47,10 @@ impl Gate {
         self.sent += 1;
     }
 
-    /// One has been answered.
-    pub fn answered(&mut self) {
+    /// One has been answered; whether it was the last of its stretch.
+    pub fn answered(&mut self) -> bool {
         self.sent = self.sent.saturating_sub(1);
+        self.sent == 0
     }
 
     /// Whether those that wait may go.
@@ -137,10 +138,10 @@ mod tests {
         gate.sent();
         assert!(gate.hold(verdict(7, b"first")));
         assert!(!gate.hold(verdict(3, b"second")));
-        gate.answered();
+        assert!(!gate.answered());
         let later = now + Duration::from_secs(1);
         assert!(!gate.is_due(later, NONE), "one is still with the producer");
-        gate.answered();
+        assert!(gate.answered(), "that was the stretch");
         assert!(gate.is_due(later, NONE));
         let mut held = gate.release();
         let expected = [(7, b"first".to_vec()), (3, b"second".to_vec())];

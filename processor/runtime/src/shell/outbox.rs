@@ -85,6 +85,29 @@ impl OutputTopics {
     }
 }
 
+/// When verdicts go to the producer.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// How long those of one partition wait for each other.
+    pub linger: Duration,
+    /// Partitions whose verdicts may be with the producer at the same time. It sends a request for each and five at a time to a broker;
+    /// in its queue they would wait for their turn, while here later ones join them.
+    pub stretches: usize,
+}
+
+impl Pace {
+    /// For partitions that so many brokers lead.
+    pub fn new(linger: Duration, brokers: usize) -> Pace {
+        Pace {
+            linger,
+            stretches: STRETCHES.saturating_mul(brokers.max(1)),
+        }
+    }
+}
+
+/// For each broker: the five that are on their way, and what the lane does not see at once that they have arrived.
+const STRETCHES: usize = 8;
+
 /// A producer with the outputs it has in flight.
 pub struct Outbox {
     config: ClientConfig,
@@ -95,9 +118,11 @@ pub struct Outbox {
     free: Vec<usize>,
     /// By partition.
     gates: Vec<Gate>,
-    /// Partitions whose verdicts wait.
+    /// Partitions whose verdicts wait, those that have waited longest first.
     waiting: Vec<i32>,
-    linger: Duration,
+    /// Stretches with the producer, each of a partition of its own.
+    stretches: usize,
+    pace: Pace,
     /// Empty; kept for its memory.
     reports: Vec<Served>,
 }
@@ -106,7 +131,7 @@ impl Outbox {
     pub fn new(
         config: ClientConfig,
         topics: OutputTopics,
-        linger: Duration,
+        pace: Pace,
     ) -> Result<Outbox, KafkaError> {
         let producer = config.create_with_context(Reports::default())?;
         Ok(Outbox {
@@ -117,7 +142,8 @@ impl Outbox {
             free: Vec::new(),
             gates: Vec::new(),
             waiting: Vec::new(),
-            linger,
+            stretches: 0,
+            pace,
             reports: Vec::new(),
         })
     }
@@ -182,8 +208,10 @@ impl Outbox {
                 continue;
             };
             self.report(slot, outcome, into);
-            if delivery.kind == Kind::Verdict {
-                self.gates[index(delivery.assignment.partition)].answered();
+            if delivery.kind == Kind::Verdict
+                && self.gates[index(delivery.assignment.partition)].answered()
+            {
+                self.stretches = self.stretches.saturating_sub(1);
             }
         }
         self.reports = reports;
@@ -194,11 +222,13 @@ impl Outbox {
         if self.waiting.is_empty() {
             return;
         }
-        let (now, linger) = (Instant::now(), self.linger);
+        let (now, linger) = (Instant::now(), self.pace.linger);
         let mut waiting = std::mem::take(&mut self.waiting);
         waiting.retain(|partition| {
-            let due = self.gates[index(*partition)].is_due(now, linger);
+            let due = self.stretches < self.pace.stretches
+                && self.gates[index(*partition)].is_due(now, linger);
             if due {
+                self.stretches += 1;
                 self.release(*partition, into);
             }
             !due
@@ -258,6 +288,7 @@ impl Outbox {
         self.free.clear();
         self.gates.clear();
         self.waiting.clear();
+        self.stretches = 0;
         // Destroying a client waits for its broker threads; a lane must not.
         std::thread::spawn(move || drop(old));
         Ok(())

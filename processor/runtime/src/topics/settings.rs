@@ -325,6 +325,7 @@ mod tests {
             layout: TopicLayout {
                 partitions: spec.partitions,
                 replication,
+                leaders: 1,
             },
             settings: spec
                 .settings
