@@ -143,6 +143,8 @@ class Bench:
         for name, value in self.about.items():
             print(f"{name}: {value}")
         print("\n".join(lines(self.figures)))
+        for reason in dict.fromkeys(reason for figure in self.figures.values() for reason in figure["void"]):
+            print(f"did not count: {reason}")
         return not self.refused
 
     def keep(self):

@@ -135,9 +135,9 @@ def figures(row, kept, reasons, command):
     return found
 
 
-def absent(names, reason, command):
-    """Figures that have no value, and why."""
-    return {name: {"median": None, "values": [], "command": command, "absent": reason} for name in names}
+def absent(names, why, command, reasons=()):
+    """Figures that have no value: refused, void or not measured; and the reasons in full."""
+    return {name: {"median": None, "values": [], "command": command, "absent": why, "void": list(reasons)} for name in names}
 
 
 def names_of(row):

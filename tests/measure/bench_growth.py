@@ -115,7 +115,7 @@ class Growth:
     def overload(self):
         highest, corpus = self.rows.highest, self.bench.corpus(self.chosen.terms)
         if not highest:
-            return absent(names_of("overload"), "not measured: give --maximum, or --rows highest before it", "scripts/bench --rows overload")
+            return absent(names_of("overload"), "not measured", "scripts/bench --rows overload", ["--maximum is missing, or --rows highest before it"])
 
         def attempt(_):
             at, above = (self.goodput(rate, corpus) for rate in (highest, 2 * highest))

@@ -56,13 +56,13 @@ def latencies(report, of):
     return {name: latency[f"{name}_us"] / US_PER_MS for name in ("p50", "p99", "p99_9") if latency}
 
 
-def must_count(found, may_miss=False):
+def must_count(system, found, may_miss=False):
     """A run of the load that says nothing about the system makes the round void."""
     report = found["report"]
     if report["void"] is not None:
-        raise Void(f"`gavel load`: {report['void']}")
+        raise Void(f"{system.name}: `gavel load`: {report['void']}")
     if report["counts"]["missing"] and not may_miss:
-        raise Void(f"{report['counts']['missing']:,} verdicts did not come in time")
+        raise Void(f"{system.name}: {report['counts']['missing']:,} verdicts did not come in time")
     return found
 
 
@@ -79,11 +79,11 @@ class Rows:
         except Refused as refused:
             say(f"  REFUSED: {refused}")
             self.bench.refused.append(row)
-            return absent(names, f"refused: {refused}", command)
+            return absent(names, "refused", command, [str(refused)])
         found = {}
         for row_name in dict.fromkeys(name.partition(".")[0] for name in names):
             found |= figures(row_name, kept, reasons, command)
-        return found or absent(names, f"void: {reasons[-1]}", command)
+        return found or absent(names, "void", command, reasons)
 
     # ------------------------------------------------------------------ against the floor
 
@@ -129,7 +129,7 @@ class Rows:
         """On a log of its own, which goes with it."""
         log = Log(self.bench, partitions, corpus)
         try:
-            return must_count(open_loop(system, log, corpus, rate, self.chosen, **more), may_miss)
+            return must_count(system, open_loop(system, log, corpus, rate, self.chosen, **more), may_miss)
         finally:
             log.remove()
 

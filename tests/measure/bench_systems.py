@@ -95,7 +95,7 @@ class Log:
 
     def fill(self, events, users, texts):
         words = [self.bench.example("preload"), self.bench.bootstrap, self.gavel.topics["messages"], events, users, texts]
-        subprocess.run(["nice", *map(str, words)], check=True, stdout=subprocess.DEVNULL, timeout=PATIENCE)
+        subprocess.run([str(word) for word in words], check=True, stdout=subprocess.DEVNULL, timeout=PATIENCE)
         self.records += events
 
     @contextlib.contextmanager
