@@ -18,6 +18,7 @@ from measure.bench_figures import Refused
 from measure.world import Member
 
 PATIENCE = 900.0  # seconds without an end: something is broken
+SILENCE = 60.0  # the same without anything new
 READY_WITHIN = 90.0
 LOOK = 0.1
 CLIENT = "rdk:"  # how the names of librdkafka's threads begin
@@ -263,16 +264,19 @@ def drain(system, log, corpus, events, cores=None, warm_share=None):
             processor = system.start(log, gavel, corpus)
         wanted = system.outputs_of(events, log)
         warm = (system.warm_share if warm_share is None else warm_share) * wanted
-        began, until = None, time.monotonic() + PATIENCE
+        began, most, since = None, 0, time.monotonic()
+        until = since + PATIENCE
         while True:
             processor.check_alive()
             done, now = log.bench.ends.total(gavel.topics["verdicts"], log.partitions), time.monotonic()
+            if done > most:
+                most, since = done, now
             if began is None and done > warm:
                 began, before, cpu = now, done, Cpu(processor.process.pid)
             if began and done >= wanted:
                 break
-            if now > until:
-                raise Failure(f"{system.name} made {done:,} of {wanted:,} in {PATIENCE:.0f} s; see {processor.log}")
+            if now > min(until, since + SILENCE):
+                raise Failure(f"{system.name} has made {done:,} of {wanted:,} and nothing new for {now - since:.0f} s; see {processor.log}")
             if began:
                 cpu.look()
             time.sleep(LOOK)

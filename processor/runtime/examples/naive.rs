@@ -6,8 +6,9 @@
 //! when the verdicts of all records before it are acknowledged: at least once.
 
 use aho_corasick::{AhoCorasick, MatchKind};
+use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::{Record, Value};
-use apache_avro::{GenericSingleObjectReader, GenericSingleObjectWriter, Schema};
+use apache_avro::{GenericSingleObjectWriter, Schema};
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
@@ -25,6 +26,10 @@ use tokio::time::MissedTickBehavior;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const CHAT_MESSAGE: &str = include_str!("../../../schemas/avsc/chat_message.avsc");
+/// Before the datum. The fingerprint behind these two bytes is left unchecked: apache-avro computes another one where a schema has logical
+/// types.
+const MARKER: [u8; 2] = [0xC3, 0x01];
+const HEADER: usize = 10;
 const VERDICT: &str = include_str!("../../../schemas/avsc/verdict.avsc");
 
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
@@ -59,7 +64,8 @@ async fn main() -> Result<(), Failure> {
         .set("linger.ms", "2")
         .create()?;
     consumer.subscribe(&[from])?;
-    let mut processor = Processor::new(words, directory)?;
+    let schema = Schema::parse_str(CHAT_MESSAGE)?;
+    let mut processor = Processor::new(&schema, words, directory)?;
     // Verdicts without an acknowledgement, and what they are about, in one order.
     let mut in_flight: FuturesOrdered<DeliveryFuture> = FuturesOrdered::new();
     let mut places: VecDeque<(i32, i64)> = VecDeque::new();
@@ -96,8 +102,8 @@ async fn main() -> Result<(), Failure> {
 }
 
 /// What a message needs to become a verdict.
-struct Processor {
-    reader: GenericSingleObjectReader,
+struct Processor<'a> {
+    reader: GenericDatumReader<'a>,
     writer: GenericSingleObjectWriter,
     schema: Schema,
     terms: Vec<String>,
@@ -105,8 +111,8 @@ struct Processor {
     users: DB,
 }
 
-impl Processor {
-    fn new(words: &str, directory: &str) -> Result<Processor, Failure> {
+impl<'a> Processor<'a> {
+    fn new(message: &'a Schema, words: &str, directory: &str) -> Result<Processor<'a>, Failure> {
         let schema = Schema::parse_str(VERDICT)?;
         let terms: Vec<String> = std::fs::read_to_string(words)?
             .lines()
@@ -121,9 +127,7 @@ impl Processor {
         options.optimize_for_point_lookup(CACHE_MIB);
         options.set_compression_type(DBCompressionType::Lz4);
         Ok(Processor {
-            reader: GenericSingleObjectReader::builder()
-                .schema(Schema::parse_str(CHAT_MESSAGE)?)
-                .build()?,
+            reader: GenericDatumReader::builder(message).build()?,
             writer: GenericSingleObjectWriter::new_with_capacity(&schema, 512)?,
             schema,
             terms,
@@ -134,10 +138,11 @@ impl Processor {
 
     /// The verdict's bytes; None for what is no chat message.
     fn judge(&mut self, message: &BorrowedMessage<'_>) -> Result<Option<Vec<u8>>, Failure> {
-        let Some(mut payload) = message.payload() else {
+        let payload = message.payload().unwrap_or_default();
+        let Some(mut datum) = payload.get(HEADER..).filter(|_| payload.starts_with(&MARKER)) else {
             return Ok(None);
         };
-        let Ok(Value::Record(fields)) = self.reader.read_value(&mut payload) else {
+        let Ok(Value::Record(fields)) = self.reader.read_value(&mut datum) else {
             return Ok(None);
         };
         let now = message.timestamp().to_millis().unwrap_or(0);
