@@ -67,7 +67,7 @@ class Ends:
     """Where topics end."""
 
     def __init__(self, bootstrap):
-        self.admin = AdminClient({"bootstrap.servers": bootstrap})
+        self.admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
 
     def total(self, topic, partitions):
         """Records of all partitions, as long as none was removed."""

@@ -139,7 +139,10 @@ impl<'a> Processor<'a> {
     /// The verdict's bytes; None for what is no chat message.
     fn judge(&mut self, message: &BorrowedMessage<'_>) -> Result<Option<Vec<u8>>, Failure> {
         let payload = message.payload().unwrap_or_default();
-        let Some(mut datum) = payload.get(HEADER..).filter(|_| payload.starts_with(&MARKER)) else {
+        let Some(mut datum) = payload
+            .get(HEADER..)
+            .filter(|_| payload.starts_with(&MARKER))
+        else {
             return Ok(None);
         };
         let Ok(Value::Record(fields)) = self.reader.read_value(&mut datum) else {
