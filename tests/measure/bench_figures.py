@@ -11,6 +11,8 @@ from measure.world import table
 
 # Two runs of the bare loop within a round that differ by more: something else took the machine meanwhile.
 VOID_ABOVE = 0.25
+# Of a pinned core, where rates are compared and not CPU time.
+OWN_CORE = 0.9
 ATTEMPTS = 3  # of a round that turns out void
 
 
@@ -67,6 +69,7 @@ def catalogue():
     add(
         "lane",
         share=("one pinned core: rate / 1/(1/bare loop + 1/fold)", "x", ">= 0.7"),
+        cpu_share=("one pinned core: CPU per event, (bare loop + fold) / Gavel", "x"),
         rate=("messages/s, Gavel", "/s"),
         floor_rate=("messages/s, bare loop", "/s"),
         fold_rate=("messages/s, fold alone", "/s"),
@@ -109,6 +112,13 @@ def check_floor(first, again):
     low, high = sorted((first, again))
     if high > low * (1 + VOID_ABOVE):
         raise Void(f"the bare loop took {first:.2f} and {again:.2f} us an event in one round")
+
+
+def check_core(fold):
+    """The fold waits for nothing: what it did not get of its core, something else did."""
+    share = fold["cpu"] * fold["rate"] / 1e6
+    if share < OWN_CORE:
+        raise Void(f"the fold got {100 * share:.0f} % of its core")
 
 
 def rounds(count, attempt, say):

@@ -9,7 +9,7 @@ import subprocess
 import time
 
 from harness import Failure, say
-from measure.bench_figures import Refused, Void, absent, check_floor, figures, names_of, rounds
+from measure.bench_figures import Refused, Void, absent, check_core, check_floor, figures, names_of, rounds
 from measure.bench_systems import PATIENCE, Bare, Cpu, Log, Naive, Ours, Streams, bare_drain, drain, fold, per_event, wait_ready
 
 US_PER_MS = 1000
@@ -142,9 +142,11 @@ class Rows:
             alone, again = fold(self.bench, corpus, min(chosen.events, 2_000_000), chosen.users, {1}), bare_drain(log, {1})
             told(bare=bare, gavel=ours, fold=alone, again=again)
             check_floor(bare["cpu"], again["cpu"])
+            check_core(alone)
             floor = mean(bare["rate"], again["rate"])
-            return {"share": ours["rate"] * (1 / floor + 1 / alone["rate"]), "rate": ours["rate"], "floor_rate": floor,
-                    "fold_rate": alone["rate"], "fold_cpu": alone["cpu"]}
+            cpu = mean(bare["cpu"], again["cpu"]) + alone["cpu"]
+            return {"share": ours["rate"] * (1 / floor + 1 / alone["rate"]), "cpu_share": cpu / ours["cpu"], "rate": ours["rate"],
+                    "floor_rate": floor, "fold_rate": alone["rate"], "fold_cpu": alone["cpu"]}
 
         with self.bench.rest_on_core_0():
             found = self.take("lane", names_of("lane"), attempt)

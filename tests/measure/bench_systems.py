@@ -79,6 +79,10 @@ class Ends:
         for one in self.admin.delete_topics(list(topics), operation_timeout=20).values():
             one.result()
 
+    def delete_named_after(self, prefix):
+        """Also what a peer has made for itself."""
+        self.delete(name for name in self.admin.list_topics(timeout=20).topics if prefix in name)
+
 
 class Log:
     """Messages in a topic of their own, the policy in force before the first; and for every run on it topics of its own to write to."""
@@ -106,7 +110,6 @@ class Log:
         shared = {topic: self.gavel.topics[topic] for topic in ("messages", "control")}
         settings = {f"GAVEL_TOPICS_{topic.upper()}": name for topic, name in shared.items()}
         with Gavel(self.bench.binary, self.bench.bootstrap, self.gavel.work, f"run{self.made}", **settings) as gavel:
-            own = [name for topic, name in gavel.topics.items() if topic not in shared]
             gavel.topics |= shared
             self.create(gavel)
             try:
@@ -114,7 +117,7 @@ class Log:
             finally:
                 for running in gavel.running:
                     running.kill()
-                self.bench.ends.delete(own)
+                self.bench.ends.delete_named_after(gavel.prefix)
 
     def remove(self):
         self.bench.ends.delete(self.gavel.topics.values())
@@ -240,9 +243,6 @@ class Streams(Peer):
             "caching": self.caching,
         }
         return ["bash", self.directory / "run.sh", *(word for name, value in flags.items() for word in (f"--{name}", value))]
-
-    def outputs_of(self, events, _log):
-        return events
 
 
 # ------------------------------------------------------------------ how they are measured

@@ -2,7 +2,7 @@
 
 import unittest
 
-from measure.bench_figures import KINDS, Void, absent, check_floor, compare, figures, lines, markdown, meets, names_of, rounds
+from measure.bench_figures import KINDS, Void, absent, check_core, check_floor, compare, figures, lines, markdown, meets, names_of, rounds
 
 
 def result(**values):
@@ -21,6 +21,11 @@ class Rounds(unittest.TestCase):
         for first, again in ((1.6, 2.01), (2.01, 1.6)):
             with self.assertRaisesRegex(Void, "in one round"):
                 check_floor(first, again)
+
+    def test_a_fold_that_had_to_share_its_core_voids_the_round(self):
+        check_core({"cpu": 1.0, "rate": 950_000})
+        with self.assertRaisesRegex(Void, "57 % of its core"):
+            check_core({"cpu": 2.26, "rate": 253_835})
 
     def test_a_void_round_is_repeated_twice_and_then_left_out(self):
         asked = []

@@ -43,7 +43,7 @@ impl Chat {
     pub fn next(&mut self, sent: &mut Sent) {
         // The square of a uniform number: half of the messages come from a quarter of the users... and a long tail.
         let uniform = self.roll() % self.users;
-        let is_skewed = self.roll() % 2 == 0;
+        let is_skewed = self.roll().is_multiple_of(2);
         let user = if is_skewed {
             uniform * uniform / self.users
         } else {
