@@ -93,7 +93,6 @@ class Log:
         self.gavel = Gavel(bench.binary, bench.bootstrap, bench.work, "bench")
         self.create(self.gavel)
         self.gavel.call("policy", "activate", corpus / "bench.toml")
-        self.records = partitions  # the markers of the activation
 
     def create(self, gavel):
         gavel.call("topics", "create", "--partitions", self.partitions)
@@ -101,7 +100,6 @@ class Log:
     def fill(self, events, users, texts):
         words = [self.bench.example("preload"), self.bench.bootstrap, self.gavel.topics["messages"], events, users, texts]
         subprocess.run([str(word) for word in words], check=True, stdout=subprocess.DEVNULL, timeout=PATIENCE)
-        self.records += events
 
     @contextlib.contextmanager
     def outputs(self):
