@@ -46,6 +46,7 @@ def catalogue():
         cpu=("CPU per event, Gavel", "us"),
         client=("of that, librdkafka's threads", "us"),
         floor_cpu=("CPU per event, bare loop", "us"),
+        floor_client=("of that, librdkafka's threads", "us"),
         rate=("messages/s, Gavel", "/s"),
         floor_rate=("messages/s, bare loop", "/s"),
     )
@@ -62,6 +63,7 @@ def catalogue():
             p99=("p99, Gavel", "ms", "< 30"),
             p99_9=("p99.9, Gavel", "ms"),
             floor_cpu=("CPU per event, bare loop", "us"),
+            floor_client=("of that, librdkafka's threads", "us"),
             floor_p50=("p50, bare loop", "ms"),
             floor_p99=("p99, bare loop", "ms"),
             floor_p99_9=("p99.9, bare loop", "ms"),

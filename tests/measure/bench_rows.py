@@ -97,7 +97,7 @@ class Rows:
             check_floor(bare["cpu"], again["cpu"])
             floor = mean(bare["cpu"], again["cpu"])
             return {"cpu_ratio": ours["cpu"] / floor, "cpu": ours["cpu"], "client": ours["client"], "floor_cpu": floor,
-                    "rate": ours["rate"], "floor_rate": mean(bare["rate"], again["rate"])}
+                    "floor_client": mean(bare["client"], again["client"]), "rate": ours["rate"], "floor_rate": mean(bare["rate"], again["rate"])}
 
         found = self.take("drain", names_of("drain"), attempt)
         log.remove()
@@ -116,7 +116,7 @@ class Rows:
             bare, ours, again = (self.open_loop(system, partitions, chosen.rate, corpus) for system in (Bare(), Ours(), Bare()))
             told(bare=bare, gavel=ours, again=again)
             check_floor(bare["cpu"], again["cpu"])
-            found = {"cpu": ours["cpu"], "client": ours["client"]}
+            found = {"client": ours["client"], "floor_client": mean(bare["client"], again["client"])}
             for name in ("cpu", "p50", "p99", "p99_9"):
                 found[f"floor_{name}"] = mean(bare[name], again[name])
                 found[name] = ours[name]
