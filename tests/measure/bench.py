@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from harness import Failure, say
-from measure.bench_figures import compare, lines, markdown
+from measure.bench_figures import absent, compare, lines, markdown, names_of
 from measure.bench_growth import Growth
 from measure.bench_rows import Rows
 from measure.bench_systems import PATIENCE, Ends, pin
@@ -90,7 +90,7 @@ class Bench:
         self.chosen, self.binary, self.bootstrap, self.work = chosen, gavel.binary, gavel.bootstrap, gavel.work
         self.ends = Ends(gavel.bootstrap)
         self.broker = int(next(self.work.parent.glob("kafka/**/pid")).read_text())
-        self.refused = []
+        self.bad = []  # rows that were refused, or failed
         self.about = surroundings(chosen, gavel)
         self.figures = {}
 
@@ -126,15 +126,18 @@ class Bench:
         return " ".join(f"{value:.1f}" for value in os.getloadavg())
 
     def run(self):
-        rows, growth = Rows(self), None
+        rows = Rows(self)
+        growth = Growth(rows)
         for name in self.chosen.rows:
             say(f"{name} (load {self.load_average()})")
             before, began = os.getloadavg()[0], time.monotonic()
-            if name in AGAINST:
-                found = AGAINST[name](rows)
-            else:
-                growth = growth or Growth(rows)
-                found = GROWTH[name](growth)
+            try:
+                found = AGAINST[name](rows) if name in AGAINST else GROWTH[name](growth)
+            except (Failure, subprocess.SubprocessError) as failure:
+                # One system that does not run is no reason to throw away what the others came to.
+                say(f"  FAILED: {failure}")
+                self.bad.append(name)
+                found = absent(names_of(name), "failed", f"scripts/bench --rows {name}", [str(failure)])
             for figure in found.values():
                 figure["load_average"] = [before, os.getloadavg()[0]]
             self.figures |= found
@@ -145,7 +148,7 @@ class Bench:
         print("\n".join(lines(self.figures)))
         for reason in dict.fromkeys(reason for figure in self.figures.values() for reason in figure["void"]):
             print(f"did not count: {reason}")
-        return not self.refused
+        return not self.bad
 
     def keep(self):
         """After each row: a result that was interrupted is one of fewer rows."""

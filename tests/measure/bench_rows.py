@@ -78,7 +78,7 @@ class Rows:
             kept, reasons = rounds(self.chosen.rounds, attempt, say)
         except Refused as refused:
             say(f"  REFUSED: {refused}")
-            self.bench.refused.append(row)
+            self.bench.bad.append(row)
             return absent(names, "refused", command, [str(refused)])
         found = {}
         for row_name in dict.fromkeys(name.partition(".")[0] for name in names):

@@ -67,6 +67,7 @@ class Figures(unittest.TestCase):
     def test_every_row_has_names_of_its_own(self):
         self.assertIn("lane.share", names_of("lane"))
         self.assertEqual(names_of("open8"), [name for name in KINDS if name.startswith("open8.")])
+        self.assertEqual(names_of("open"), names_of("open8") + names_of("open24"))
 
 
 class Comparing(unittest.TestCase):
