@@ -66,6 +66,7 @@ def options():
     parser.add_argument("--limit-ms", type=float, default=30.0, help="the p99 that `highest` holds")
     parser.add_argument("--maximum", type=int, default=0, help="the rate that `overload` doubles; else what `highest` has found")
     parser.add_argument("--most-users", type=int, default=1_000_000, help="for `users` (default 1,000,000)")
+    parser.add_argument("--bare", default="", metavar="WORDS", help="for the bare loop in an open loop, as ' --linger-ms 5 --fetch-min-bytes 32768': another floor")
     parser.add_argument("--texts", type=Path, help="texts of a drain, one per line, instead of made-up ones")
     parser.add_argument("--streams", type=Path, help="a directory with a run.sh that starts the Kafka Streams peer")
     parser.add_argument("--heap", default="1g", help="of the broker")

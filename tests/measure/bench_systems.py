@@ -208,7 +208,8 @@ class Bare(Peer):
     ready_line = "ready"
 
     def command(self, log, gavel, _corpus):
-        return [log.bench.example("pass_through"), gavel.bootstrap, gavel.topics["messages"], gavel.topics["verdicts"], "--follow"]
+        words = [log.bench.example("pass_through"), gavel.bootstrap, gavel.topics["messages"], gavel.topics["verdicts"], "--follow"]
+        return [*words, *log.bench.chosen.bare.split()]
 
 
 class Naive(Peer):

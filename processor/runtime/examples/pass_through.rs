@@ -40,12 +40,14 @@ struct Options {
     follow: bool,
     linger_ms: String,
     fetch_wait_ms: String,
+    fetch_min_bytes: String,
 }
 
 impl Options {
     fn read() -> Result<Options, Box<dyn std::error::Error>> {
         let (mut names, mut follow) = (Vec::new(), false);
         let (mut linger_ms, mut fetch_wait_ms) = ("2".to_owned(), "50".to_owned());
+        let mut fetch_min_bytes = "1".to_owned();
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
             match word.as_str() {
@@ -54,11 +56,14 @@ impl Options {
                 "--fetch-wait-ms" => {
                     fetch_wait_ms = words.next().ok_or("--fetch-wait-ms wants a number")?;
                 }
+                "--fetch-min-bytes" => {
+                    fetch_min_bytes = words.next().ok_or("--fetch-min-bytes wants a number")?;
+                }
                 _ => names.push(word),
             }
         }
         let Ok([servers, from, to]) = <[String; 3]>::try_from(names) else {
-            return Err("usage: pass_through BOOTSTRAP FROM-TOPIC TO-TOPIC [--follow] [--linger-ms 2] [--fetch-wait-ms 50]".into());
+            return Err("usage: pass_through BOOTSTRAP FROM-TOPIC TO-TOPIC [--follow] [--linger-ms 2] [--fetch-wait-ms 50] [--fetch-min-bytes 1]".into());
         };
         Ok(Options {
             servers,
@@ -67,6 +72,7 @@ impl Options {
             follow,
             linger_ms,
             fetch_wait_ms,
+            fetch_min_bytes,
         })
     }
 }
@@ -82,6 +88,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .set("check.crcs", "true")
         .set("fetch.queue.backoff.ms", "5")
         .set("fetch.wait.max.ms", &options.fetch_wait_ms)
+        .set("fetch.min.bytes", &options.fetch_min_bytes)
         .create()?;
     let producer: BaseProducer<Acks> = ClientConfig::new()
         .set("bootstrap.servers", servers)
