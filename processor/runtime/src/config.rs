@@ -57,7 +57,7 @@ section! {
         /// Milliseconds between heartbeats. Default 500: members learn of a rebalance by heartbeat, so this is most of
         /// the time that a moving partition is dark. At most a third of the session. Only for protocol `classic`.
         heartbeat_ms: u64 = 500u64,
-        /// Milliseconds that the producer waits to fill a batch of verdicts. Default 2. 0: tiny requests, several times
+        /// Milliseconds that verdicts of one partition wait for each other. Default 2. 0: tiny requests, several times
         /// the CPU. Above 10: every verdict is late by as much. More partitions want more.
         linger_ms: u64 = 2u64,
         /// Bytes of messages that a broker gathers before it answers a lane's fetch. Default 32768. 1: thousands of tiny
