@@ -11,7 +11,7 @@ use crate::kafka::{
 use crate::lane::Settings;
 use crate::shell::{
     self, Checkpointer, Checkpoints, Farewell, LaneHandle, LaneParts, LogStart, Mail, OutputTopics,
-    Pace, Restorers, WorldParts,
+    Restorers, WorldParts,
 };
 use crate::telemetry::Telemetry;
 use gavel_judge::ControlLog;
@@ -111,8 +111,9 @@ struct Server {
 impl Processor {
     /// Checks what must be true, then starts everything. `http` is false for embedded use.
     pub fn start(config: &Config, http: bool) -> Result<Processor, RunError> {
-        let layout = Cluster::new(config)?.require(&config.topics.messages)?;
-        let partitions = layout.partitions;
+        let partitions = Cluster::new(config)?
+            .require(&config.topics.messages)?
+            .partitions;
         let control = Arc::new(ControlFollower::start(config)?);
         check_control(config, &*control.consult_and_wait(i64::MAX)?)?;
         let data_dir = &config.run.data_dir;
@@ -169,10 +170,7 @@ impl Processor {
                 settings: settings(config),
                 consumer: lane_consumer_config(config, index),
                 producer: producer_config(config),
-                pace: Pace::new(
-                    Duration::from_millis(config.kafka.linger_ms),
-                    layout.leaders,
-                ),
+                linger: Duration::from_millis(config.kafka.linger_ms),
                 shadow: shadow_producer_config(config),
                 topics: OutputTopics::of(&config.topics),
                 partitions,

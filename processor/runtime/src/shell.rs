@@ -17,7 +17,7 @@ mod world;
 pub use checkpointer::{Checkpointer, Checkpoints, LogStart};
 pub use farewell::{Farewell, marker};
 pub use murmur2::partition_of;
-pub use outbox::{OutputTopics, Pace, dead_letter_value, headers_of};
+pub use outbox::{OutputTopics, dead_letter_value, headers_of};
 pub use restorer::Restorers;
 pub use thread::{Error, LaneHandle, LaneParts, Mail, record_of, start};
 pub use world::{WorldParts, partition_dir};

@@ -1,6 +1,5 @@
 //! Questions about topics: do they exist, how many partitions, which offsets.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -34,8 +33,6 @@ pub struct TopicLayout {
     pub partitions: i32,
     /// The smallest number of replicas that any partition has.
     pub replication: usize,
-    /// Brokers that lead at least one.
-    pub leaders: usize,
 }
 
 impl Cluster {
@@ -181,11 +178,6 @@ pub(super) fn metadata_of(
                     .map(|partition| partition.replicas().len())
                     .min()
                     .unwrap_or(0),
-                leaders: partitions
-                    .iter()
-                    .map(|partition| partition.leader())
-                    .collect::<BTreeSet<i32>>()
-                    .len(),
             };
             (layout, topic.error().map(RDKafkaErrorCode::from))
         }))

@@ -5,7 +5,7 @@
 //!
 //! Questions have a client of their own: on a reader's connection they would wait behind its last fetch.
 
-use super::outbox::{Outbox, OutputTopics, Pace};
+use super::outbox::{Outbox, OutputTopics};
 use crate::config::{Config, Topics};
 use crate::kafka::{BrokerError, Cluster, LogReader, producer_config};
 use rdkafka::error::KafkaError;
@@ -120,7 +120,7 @@ impl Clients {
             None => Outbox::new(
                 producer_config(&self.config),
                 OutputTopics::of(&self.config.topics),
-                Pace::new(Duration::ZERO, 1),
+                Duration::ZERO,
             ),
         }
     }

@@ -85,29 +85,6 @@ impl OutputTopics {
     }
 }
 
-/// When verdicts go to the producer.
-#[derive(Debug, Clone, Copy)]
-pub struct Pace {
-    /// How long those of one partition wait for each other.
-    pub linger: Duration,
-    /// Partitions whose verdicts may be with the producer at the same time. It sends a request for each and five at a time to a broker;
-    /// in its queue they would wait for their turn, while here later ones join them.
-    pub stretches: usize,
-}
-
-impl Pace {
-    /// For partitions that so many brokers lead.
-    pub fn new(linger: Duration, brokers: usize) -> Pace {
-        Pace {
-            linger,
-            stretches: STRETCHES.saturating_mul(brokers.max(1)),
-        }
-    }
-}
-
-/// For each broker: the five that are on their way, and what the lane does not see at once that they have arrived.
-const STRETCHES: usize = 8;
-
 /// A producer with the outputs it has in flight.
 pub struct Outbox {
     config: ClientConfig,
@@ -118,11 +95,9 @@ pub struct Outbox {
     free: Vec<usize>,
     /// By partition.
     gates: Vec<Gate>,
-    /// Partitions whose verdicts wait, those that have waited longest first.
+    /// Partitions whose verdicts wait.
     waiting: Vec<i32>,
-    /// Stretches with the producer, each of a partition of its own.
-    stretches: usize,
-    pace: Pace,
+    linger: Duration,
     /// Empty; kept for its memory.
     reports: Vec<Served>,
 }
@@ -131,7 +106,7 @@ impl Outbox {
     pub fn new(
         config: ClientConfig,
         topics: OutputTopics,
-        pace: Pace,
+        linger: Duration,
     ) -> Result<Outbox, KafkaError> {
         let producer = config.create_with_context(Reports::default())?;
         Ok(Outbox {
@@ -142,8 +117,7 @@ impl Outbox {
             free: Vec::new(),
             gates: Vec::new(),
             waiting: Vec::new(),
-            stretches: 0,
-            pace,
+            linger,
             reports: Vec::new(),
         })
     }
@@ -208,10 +182,8 @@ impl Outbox {
                 continue;
             };
             self.report(slot, outcome, into);
-            if delivery.kind == Kind::Verdict
-                && self.gates[index(delivery.assignment.partition)].answered()
-            {
-                self.stretches = self.stretches.saturating_sub(1);
+            if delivery.kind == Kind::Verdict {
+                self.gates[index(delivery.assignment.partition)].answered();
             }
         }
         self.reports = reports;
@@ -222,13 +194,11 @@ impl Outbox {
         if self.waiting.is_empty() {
             return;
         }
-        let (now, linger) = (Instant::now(), self.pace.linger);
+        let (now, linger) = (Instant::now(), self.linger);
         let mut waiting = std::mem::take(&mut self.waiting);
         waiting.retain(|partition| {
-            let due = self.stretches < self.pace.stretches
-                && self.gates[index(*partition)].is_due(now, linger);
+            let due = self.gates[index(*partition)].is_due(now, linger);
             if due {
-                self.stretches += 1;
                 self.release(*partition, into);
             }
             !due
@@ -288,7 +258,6 @@ impl Outbox {
         self.free.clear();
         self.gates.clear();
         self.waiting.clear();
-        self.stretches = 0;
         // Destroying a client waits for its broker threads; a lane must not.
         std::thread::spawn(move || drop(old));
         Ok(())

@@ -8,7 +8,7 @@ use super::context::{LaneContext, Rebalance};
 use super::effects::Shell;
 use super::farewell::{Farewell, HANDED_OVER};
 use super::murmur2;
-use super::outbox::{Outbox, OutputTopics, Pace, Report};
+use super::outbox::{Outbox, OutputTopics, Report};
 use super::restorer::Restorers;
 use super::shadow::ShadowOutbox;
 use crate::clock::wall_ms;
@@ -66,7 +66,8 @@ pub struct LaneParts {
     pub settings: Settings,
     pub consumer: ClientConfig,
     pub producer: ClientConfig,
-    pub pace: Pace,
+    /// How long verdicts of one partition wait for each other.
+    pub linger: Duration,
     pub shadow: ClientConfig,
     pub topics: OutputTopics,
     pub partitions: i32,
@@ -122,7 +123,7 @@ fn run(parts: LaneParts, mail: Sender<Mail>, mailbox: &Receiver<Mail>) -> Result
         .consumer
         .create_with_context(LaneContext::new(&parts.topics.messages))?;
     consumer.subscribe(&[&parts.topics.messages])?;
-    let outbox = Outbox::new(parts.producer, parts.topics.clone(), parts.pace)?;
+    let outbox = Outbox::new(parts.producer, parts.topics.clone(), parts.linger)?;
     let shadow = ShadowOutbox::new(
         parts.shadow,
         parts.topics.shadow.clone(),

@@ -325,7 +325,6 @@ mod tests {
             layout: TopicLayout {
                 partitions: spec.partitions,
                 replication,
-                leaders: 1,
             },
             settings: spec
                 .settings
