@@ -16,8 +16,8 @@ mod sender;
 mod topic_id;
 
 pub use client::{
-    admin_client, admin_config, lane_consumer_config, load_producer_config, producer_config,
-    reader_config, shadow_producer_config,
+    admin_client, admin_config, lane_consumer_config, lane_producer_config, load_producer_config,
+    producer_config, reader_config, shadow_producer_config,
 };
 pub use cluster::{Cluster, TopicLayout};
 pub use eager::{Deliveries, EagerSender, Marked, Queued};

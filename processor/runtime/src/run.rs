@@ -6,7 +6,7 @@
 use crate::config::Config;
 use crate::control::{ControlError, ControlFollower};
 use crate::kafka::{
-    BrokerError, Cluster, lane_consumer_config, producer_config, shadow_producer_config,
+    BrokerError, Cluster, lane_consumer_config, lane_producer_config, shadow_producer_config,
 };
 use crate::lane::Settings;
 use crate::shell::{
@@ -169,7 +169,7 @@ impl Processor {
                 index,
                 settings: settings(config),
                 consumer: lane_consumer_config(config, index),
-                producer: producer_config(config),
+                producer: lane_producer_config(config),
                 linger: Duration::from_millis(config.kafka.linger_ms),
                 shadow: shadow_producer_config(config),
                 topics: OutputTopics::of(&config.topics),

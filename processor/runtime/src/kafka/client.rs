@@ -112,8 +112,7 @@ pub fn lane_consumer_config(config: &Config, lane: usize) -> ClientConfig {
 /// are small, and the broker stores what it gets.
 pub fn producer_config(config: &Config) -> ClientConfig {
     let mut client = base(config, "producer");
-    // Verdicts have waited for each other before they come here: long enough that those of one partition go together, no longer.
-    client.set("linger.ms", "0.5");
+    client.set("linger.ms", config.kafka.linger_ms.to_string());
     let mut client = with_properties(client, config);
     client.set("enable.idempotence", "true");
     client.set("acks", "all");
@@ -121,6 +120,13 @@ pub fn producer_config(config: &Config) -> ClientConfig {
     client.set("enable.gapless.guarantee", "true");
     client.set("partitioner", "murmur2");
     client.set("message.max.bytes", REQUEST_BYTES);
+    client
+}
+
+/// For a lane, whose verdicts have waited for each other before they come to it: long enough that those of a partition go together.
+pub fn lane_producer_config(config: &Config) -> ClientConfig {
+    let mut client = producer_config(config);
+    client.set("linger.ms", "0.5");
     client
 }
 
@@ -253,6 +259,16 @@ mod tests {
         );
         config.kafka.properties.set(LOAD_QUEUE, "77");
         assert_eq!(load_producer_config(&config).get(LOAD_QUEUE), Some("77"));
+    }
+
+    #[test]
+    fn only_a_lanes_producer_does_not_linger_as_the_settings_say() {
+        let mut config = config(Protocol::Classic);
+        config.kafka.linger_ms = 7;
+        for producer in [producer_config(&config), load_producer_config(&config)] {
+            assert_eq!(producer.get("linger.ms"), Some("7"));
+        }
+        assert_eq!(lane_producer_config(&config).get("linger.ms"), Some("0.5"));
     }
 
     #[test]
