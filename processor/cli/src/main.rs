@@ -11,6 +11,7 @@ mod import;
 mod logging;
 mod options;
 mod output;
+mod page;
 mod table;
 
 use std::process::ExitCode;

@@ -101,9 +101,33 @@ pub fn printable(text: &str) -> String {
     out
 }
 
+/// As `printable`, with what has no shape of its own made visible too: a report on disguises has to show them.
+pub fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in printable(text).chars() {
+        let shapeless = matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{e0000}'..='\u{e0fff}');
+        if shapeless {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_disguise_is_seen() {
+        assert_eq!(
+            visible("a\u{ad}b\u{e0041}\u{202e}\u{61c}c猫"),
+            "a\\u{ad}b\\u{e0041}\\u{202e}\\u{61c}c猫"
+        );
+    }
 
     #[test]
     fn a_name_cannot_drive_the_terminal() {

@@ -1,47 +1,24 @@
-//! The report as one page that needs nothing else: no script, no font, no image, no network.
+//! The report as one page that needs nothing else.
 //!
-//! Invariant: every word that comes from the file, the policy or the command line goes through `safe`, and the page's own
-//! policy forbids scripts and requests. The texts are what people sent to hurt; they must not act in the reader's browser.
+//! Invariant: every word that comes from the file, the policy or the command line goes through `safe`. The texts are what people sent to hurt; they must not act in the reader's browser.
 
 use std::fmt::Write as _;
 
+use super::cut;
 use super::figures::{Estimate, Figures};
 use super::plots;
 use super::report::{Blame, Compared, Report, RiskPoint, Slice};
 use super::text::{interval, share, value};
 use super::worst::{Example, Right};
-use super::{cut, visible};
+use crate::page::{self, safe};
 
 const STYLE: &str = include_str!("page.css");
 /// Bars in one plot; the table beside it has all.
 const BARS: usize = 24;
 
-/// What is invisible made visible, then escaped for HTML text and attributes.
-pub fn safe(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in visible(text).chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            other => out.push(other),
-        }
-    }
-    out
-}
-
 /// The whole page.
 pub fn page(report: &Report) -> String {
-    let mut html = String::with_capacity(1 << 16);
-    let title = safe(&report.policy.id);
-    let _ = write!(
-        html,
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta http-equiv=\"Content-Security-Policy\" \
-         content=\"default-src 'none'; style-src 'unsafe-inline'\"><meta name=\"viewport\" content=\"width=device-width, \
-         initial-scale=1\"><title>{title}: measured</title><style>{STYLE}</style></head><body>"
-    );
+    let mut html = page::begin(&format!("{}: measured", report.policy.id), STYLE);
     head(report, &mut html);
     tiles(&report.overall, &mut html);
     gates(report, &mut html);
@@ -97,8 +74,7 @@ pub fn page(report: &Report) -> String {
             &mut html,
         );
     }
-    html.push_str("</body></html>\n");
-    html
+    page::end(html)
 }
 
 fn head(report: &Report, html: &mut String) {
@@ -373,17 +349,4 @@ fn examples(title: &str, examples: &[Example], html: &mut String) {
         html.push_str("</tr>");
     }
     html.push_str("</table></div>");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_text_becomes_markup() {
-        assert_eq!(
-            safe("<script>'\"&\u{202e}\0"),
-            "&lt;script&gt;&#39;&quot;&amp;\\u{202e}\\u{0}"
-        );
-    }
 }

@@ -4,9 +4,10 @@
 
 use std::fmt::Write as _;
 
-use super::html::safe;
+use super::cut;
 use super::report::RiskPoint;
-use super::{cut, visible};
+use crate::page::safe;
+use crate::table::visible;
 
 /// Bytes shown of a name beside a bar.
 const NAME_SHOWN: usize = 18;

@@ -6,11 +6,12 @@ use std::io;
 
 use comfy_table::Table;
 
+use super::cut;
 use super::figures::{Estimate, Figures};
 use super::report::{Blame, Report, Slice};
 use super::worst::{Example, Right};
-use super::{cut, visible};
 use crate::output::Out;
+use crate::table::visible;
 
 /// Characters shown of a text; the JSON and the page show more.
 const TEXT_SHOWN: usize = 100;
