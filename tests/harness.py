@@ -87,20 +87,30 @@ class Gavel:
 
     def stored(self):
         """Sum of S over the partitions that the running processor holds, from its /metrics; 0 while it does not answer."""
-        try:
-            address = (self.data / "http.addr").read_text().strip()
-            with urllib.request.urlopen(f"http://{address}/metrics", timeout=5) as answer:
-                text = answer.read().decode()
-        except (OSError, ValueError):
-            return 0
-        lines = re.findall(r"^gavel_partition_offset\{([^}]*)\} (\S+)$", text, re.MULTILINE)
-        return sum(int(float(value)) for labels, value in lines if 'kind="stored"' in labels)
+        found = ((labels, value) for name, labels, value in metrics(self.data) if name == "gavel_partition_offset")
+        return sum(int(value) for labels, value in found if labels["kind"] == "stored")
 
     def run(self, name, *words):
         """Starts a process of this binary that goes on; its output goes to a file of that name."""
         processor = Processor(self.command(*words), self.env, self.work / f"{name}.log")
         self.running.append(processor)
         return processor
+
+
+def ask(data, path, within=5):
+    """The body of an answer of the processor with this data directory; None while it gives none, or says no."""
+    try:
+        address = (data / "http.addr").read_text().strip()
+        with urllib.request.urlopen(f"http://{address}/{path}", timeout=within) as answer:
+            return answer.read().decode()
+    except (OSError, ValueError):
+        return None
+
+
+def metrics(data, within=5):
+    """(name, labels, value) of each line of its /metrics; nothing while it does not answer."""
+    lines = re.findall(r"^(\w+)(?:\{([^}]*)\})? (\S+)$", ask(data, "metrics", within) or "", re.MULTILINE)
+    return [(name, dict(re.findall(r'(\w+)="([^"]*)"', labels)), float(value)) for name, labels, value in lines]
 
 
 class Processor:

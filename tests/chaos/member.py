@@ -2,16 +2,14 @@
 
 import contextlib
 import os
-import re
 import shutil
 import signal
 import struct
 import subprocess
 import time
-import urllib.request
 from pathlib import Path
 
-from harness import Failure, Processor
+from harness import Failure, Processor, metrics
 
 HERE = Path(__file__).resolve().parent
 SHIMS = ("disk", "clock")
@@ -99,15 +97,7 @@ class Member:
     # ------------------------------------------------------------------ what it says
 
     def metrics(self):
-        """(name, labels, value) of each line of /metrics; nothing while it does not answer."""
-        try:
-            address = (self.data / "http.addr").read_text().strip()
-            with urllib.request.urlopen(f"http://{address}/metrics", timeout=3) as answer:
-                text = answer.read().decode()
-        except (OSError, ValueError):
-            return []
-        lines = re.findall(r"^(\w+)(?:\{([^}]*)\})? (\S+)$", text, re.MULTILINE)
-        return [(name, dict(re.findall(r'(\w+)="([^"]*)"', labels)), float(value)) for name, labels, value in lines]
+        return metrics(self.data, within=3)
 
     def live(self):
         """The partitions that it judges."""

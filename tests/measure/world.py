@@ -8,10 +8,9 @@ import signal
 import subprocess
 import sys
 import tempfile
-import urllib.request
 from pathlib import Path
 
-from harness import Failure, Gavel, Processor, say
+from harness import Failure, Gavel, Processor, ask, metrics, say
 
 KAFKA = Path(__file__).resolve().parents[2] / "scripts" / "kafka"
 MIB = 1024 * 1024
@@ -99,22 +98,11 @@ class Member:
     def pid(self):
         return self.processor.process.pid
 
-    def ask(self, path):
-        """The body of an answer of its HTTP server; None while it gives none, or says no."""
-        try:
-            address = (self.data / "http.addr").read_text().strip()
-            with urllib.request.urlopen(f"http://{address}/{path}", timeout=5) as answer:
-                return answer.read().decode()
-        except (OSError, ValueError):
-            return None
-
     def ready(self):
-        return self.ask("readyz") is not None
+        return ask(self.data, "readyz") is not None
 
     def metrics(self):
-        """(name, labels, value) of each line of /metrics; nothing while it does not answer."""
-        lines = re.findall(r"^(\w+)(?:\{([^}]*)\})? (\S+)$", self.ask("metrics") or "", re.MULTILINE)
-        return [(name, dict(re.findall(r'(\w+)="([^"]*)"', labels)), float(value)) for name, labels, value in lines]
+        return metrics(self.data)
 
     def offsets(self, kind):
         """partition -> offset of that kind, for the partitions that it holds."""
