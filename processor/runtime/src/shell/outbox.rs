@@ -178,12 +178,11 @@ impl Outbox {
         let mut reports = std::mem::take(&mut self.reports);
         self.producer.context().swap(&mut reports);
         for (slot, outcome) in reports.drain(..) {
-            let Some((delivery, _)) = self.in_flight[slot] else {
-                continue;
-            };
-            self.report(slot, outcome, into);
-            if delivery.kind == Kind::Verdict {
-                self.gates[index(delivery.assignment.partition)].answered();
+            if let Some(report) = self.report(slot, outcome) {
+                if report.delivery.kind == Kind::Verdict {
+                    self.gates[index(report.delivery.assignment.partition)].answered();
+                }
+                into.push(report);
             }
         }
         self.reports = reports;
@@ -206,15 +205,15 @@ impl Outbox {
         self.waiting = waiting;
     }
 
-    fn report(&mut self, slot: usize, outcome: Result<i64, KafkaError>, into: &mut Vec<Report>) {
-        if let Some((delivery, stamp)) = self.in_flight[slot].take() {
-            self.free.push(slot);
-            into.push(Report {
-                delivery,
-                stamp,
-                outcome,
-            });
-        }
+    /// Frees a slot; None if nothing is in it.
+    fn report(&mut self, slot: usize, outcome: Result<i64, KafkaError>) -> Option<Report> {
+        let (delivery, stamp) = self.in_flight[slot].take()?;
+        self.free.push(slot);
+        Some(Report {
+            delivery,
+            stamp,
+            outcome,
+        })
     }
 
     /// Hands what waited to the producer, up to what it does not take.
@@ -235,7 +234,7 @@ impl Outbox {
         }
         gate.put_back(held);
         if let Some((slot, error)) = refused {
-            self.report(slot, Err(error), into);
+            into.extend(self.report(slot, Err(error)));
         }
     }
 
