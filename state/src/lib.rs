@@ -37,5 +37,5 @@ pub use objects::{
     Listed, MemoryObjects, ObjectAddressError, ObjectError, ObjectFault, ObjectLimits,
     ObjectOptions, ObjectStore, Objects, Operation, Probe, Put,
 };
-pub use store::{Incoming, Shared, Store, tidy};
+pub use store::{Checked, Incoming, Shared, Store, condemn, is_condemned, tidy};
 pub use writer::Writer;

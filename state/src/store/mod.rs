@@ -14,7 +14,7 @@ mod options;
 mod snapshot;
 
 pub use options::Shared;
-pub use snapshot::{Incoming, tidy};
+pub use snapshot::{Checked, Incoming, tidy};
 
 use crate::backend::Backend;
 use crate::batch::Batch;
@@ -154,11 +154,8 @@ impl Store {
     /// Opening looks at the ends of the files only. What a read or a compaction finds in the middle is written down, or
     /// the store would be opened again and again, to fail at the same place each time.
     fn condemn(&self, error: Error) -> Error {
-        if let Error::Corrupt { detail, .. } = &error
-            && !self.read_only
-        {
-            // If it cannot be written, the next read finds the same damage.
-            let _written = std::fs::write(self.path.join(CONDEMNED), detail);
+        if !self.read_only {
+            condemn(&self.path, &error);
         }
         error
     }
@@ -303,6 +300,19 @@ fn prefix(key: &[u8], into: &mut Vec<u8>) {
     into.clear();
     into.push(CONTEXTS);
     into.extend_from_slice(key);
+}
+
+/// Writes down that the store in `dir` is corrupt; any other error leaves no trace.
+pub fn condemn(dir: &Path, error: &Error) {
+    if let Error::Corrupt { detail, .. } = error {
+        // If it cannot be written, the next read finds the same damage.
+        let _written = std::fs::write(dir.join(CONDEMNED), detail);
+    }
+}
+
+/// Whether the store in `dir` was found corrupt.
+pub fn is_condemned(dir: &Path) -> bool {
+    dir.join(CONDEMNED).exists()
 }
 
 fn refuse_condemned(dir: &Path) -> Result<(), Error> {

@@ -4,7 +4,7 @@
 //! written and synced beside it, opened, compared with what they claim to be, and only then renamed into its place.
 
 use super::failure::{Doing, failure};
-use super::{Shared, Store};
+use super::{Shared, Store, is_condemned};
 use crate::backend::Backend;
 use crate::checkpoint::Snapshot;
 use crate::error::Error;
@@ -103,35 +103,49 @@ impl Incoming {
         write().map_err(|error| failure(error, Doing::Install, &path))
     }
 
-    /// Opens what was written, takes it for what it claims to be only if it is `identity` at `boundary`, puts it in the place
-    /// of the store and opens it there. The store that was there is removed; nobody may hold it.
-    pub fn finish(
+    /// Opens what was written, and takes it for what it claims to be only if it is `identity` at `boundary`. What comes after a store
+    /// that was found corrupt is read from end to end besides: a table that was damaged on the disk of its owner is in the checkpoints of
+    /// that owner as it was, under a hash that fits.
+    pub fn check(
         self,
         identity: &Identity,
         boundary: i64,
         shared: &Shared,
-    ) -> Result<Store, Error> {
+    ) -> Result<Checked, Error> {
         let store = Store::open(&self.dir, identity, shared)?;
         let found = store.meta()?.map_or(-1, |meta| meta.boundary);
-        drop(store);
         if found != boundary {
             return Err(Error::Corrupt {
                 path: self.dir.clone(),
                 detail: format!("it holds offset {found}, not {boundary}"),
             });
         }
-        let failed = |error| failure(error, Doing::Install, &self.store);
-        let old = beside(&self.store, "replaced");
+        if is_condemned(&self.store) {
+            store.scan(&mut |_, _| {})?;
+        }
+        Ok(Checked(self))
+    }
+}
+
+/// A store beside its place that is what it claims to be.
+pub struct Checked(Incoming);
+
+impl Checked {
+    /// Puts it in the place of the store and opens it there. The store that was there is removed; nobody may hold it.
+    pub fn install(self, identity: &Identity, shared: &Shared) -> Result<Store, Error> {
+        let Checked(Incoming { dir, store }) = self;
+        let failed = |error| failure(error, Doing::Install, &store);
+        let old = beside(&store, "replaced");
         clear(&old)?;
-        sync_dir(&self.dir).map_err(failed)?;
-        match std::fs::rename(&self.store, &old) {
+        sync_dir(&dir).map_err(failed)?;
+        match std::fs::rename(&store, &old) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
         }
-        std::fs::rename(&self.dir, &self.store).map_err(failed)?;
-        sync_dir(self.store.parent().unwrap_or(Path::new("."))).map_err(failed)?;
+        std::fs::rename(&dir, &store).map_err(failed)?;
+        sync_dir(store.parent().unwrap_or(Path::new("."))).map_err(failed)?;
         clear(&old)?;
-        Store::open(&self.store, identity, shared)
+        Store::open(&store, identity, shared)
     }
 }
 

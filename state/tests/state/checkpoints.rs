@@ -2,12 +2,13 @@
 
 use crate::support::{batch, contents, digest, identity, meta, open, shared};
 use gavel_state::{
-    About, Attempt, Backend, Checkpoint, FetchError, Incoming, Listed, Manifest, MemoryStore,
-    ObjectError, Objects, Put, Repository, Retention, SaveError, Saved, Store, Sweep,
+    About, Attempt, Backend, Checkpoint, Error, FetchError, Incoming, Listed, Manifest,
+    MemoryStore, ObjectError, Objects, Put, Repository, Retention, SaveError, Saved, Store, Sweep,
+    condemn, is_condemned,
 };
 use sha2::Digest as _;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 const HOUR: i64 = 3_600_000;
@@ -136,7 +137,8 @@ impl Place {
             .fetch(&identity(), &manifest, &mut |file, bytes| {
                 incoming.write(&file.name, &bytes)
             })?;
-        Ok(incoming.finish(&identity(), manifest.boundary, &shared())?)
+        let checked = incoming.check(&identity(), manifest.boundary, &shared())?;
+        Ok(checked.install(&identity(), &shared())?)
     }
 }
 
@@ -338,6 +340,103 @@ fn a_broken_checkpoint_is_set_aside_and_the_one_before_is_whole() {
         .install(place.newest(), &dir.path().join("b"))
         .expect("whole");
     assert_eq!(digest(&restored), at_5);
+}
+
+/// The only table of the store in `dir`.
+fn table(dir: &Path) -> PathBuf {
+    let files = std::fs::read_dir(dir).expect("readable");
+    let mut tables = files
+        .map(|file| file.expect("readable").path())
+        .filter(|path| path.extension().is_some_and(|kind| kind == "sst"));
+    let table = tables.next().expect("a table");
+    assert_eq!(tables.next(), None);
+    table
+}
+
+/// Amid the data: at the beginning is the meta record, which every opening reads.
+fn damage(file: &Path) {
+    let mut bytes = std::fs::read(file).expect("readable");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x20;
+    std::fs::write(file, bytes).expect("written");
+}
+
+#[test]
+fn what_takes_the_place_of_a_corrupt_store_does_not_carry_its_damage() {
+    let (mut place, dir) = (Place::new(), tempfile::tempdir().expect("a directory"));
+    let (here, there) = (dir.path().join("a"), dir.path().join("b"));
+    let store = open(&here).expect("open");
+    grow(&store, 1..=40);
+    place.save(&store, 40).expect("saved");
+    let (at_40, whole) = (digest(&store), place.newest());
+    drop(store);
+    damage(&table(&here));
+    let store = open(&here).expect("opening does not read the data");
+    grow(&store, 41..=42);
+    place
+        .save(&store, 42)
+        .expect("an upload reads bytes, not blocks");
+    let damaged = place.newest();
+    assert_eq!(damaged.boundary, 42);
+    let read = contents(&store).expect_err("the read does");
+    drop(store);
+
+    // Who takes it over elsewhere finds the damage in its turn; here it is known already.
+    place.install(damaged, &there).expect("each byte is right");
+    assert!(is_condemned(&here));
+    let refused = place.install(damaged, &here).err();
+    assert!(
+        matches!(&refused, Some(FetchError::Store(error)) if error.is_corrupt()),
+        "{refused:?}"
+    );
+    assert_eq!(open(&here).err(), Some(read), "it is not replaced");
+    let restored = place.install(whole, &here).expect("not a bit less");
+    assert_eq!(digest(&restored), at_40);
+}
+
+#[test]
+fn a_store_that_was_read_through_has_no_damage_that_a_later_read_would_find() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (first, second) = (dir.path().join("a"), dir.path().join("b"));
+    let store = open(&first).expect("open");
+    grow(&store, 1..=40);
+    let snapshot = store.snapshot().expect("taken").expect("not empty");
+    let (_, all) = contents(&store).expect("readable");
+    drop(store);
+    let corrupt = Error::Corrupt {
+        path: second.clone(),
+        detail: "for the test".into(),
+    };
+    let (mut found, mut harmless) = (0, 0);
+    let size = std::fs::metadata(table(&first)).expect("readable").len() as usize;
+    for at in (0..size).step_by(size / 97) {
+        std::fs::create_dir_all(&second).expect("made");
+        condemn(&second, &corrupt);
+        let incoming = Incoming::begin(&second).expect("begun");
+        for name in snapshot.files().expect("readable") {
+            let mut bytes = snapshot.read(&name).expect("readable");
+            if name.ends_with(".sst") {
+                bytes[at] ^= 0x20;
+            }
+            incoming.write(&name, &bytes).expect("written");
+        }
+        match incoming.check(&identity(), 40, &shared()) {
+            Err(error) => {
+                assert!(error.is_corrupt(), "{at}: {error}");
+                found += 1;
+            }
+            Ok(checked) => {
+                let store = checked.install(&identity(), &shared()).expect("checked");
+                let mut value = Vec::new();
+                for (key, expected) in &all {
+                    assert_eq!(store.get(key, &mut value), Ok(true), "{at}");
+                    assert_eq!(&value, expected, "{at}");
+                }
+                harmless += 1;
+            }
+        }
+    }
+    assert!(found > 60, "{found} found, {harmless} harmless");
 }
 
 #[test]

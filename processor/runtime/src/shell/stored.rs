@@ -10,7 +10,7 @@ use crate::restore::Interrupted;
 use gavel_judge::ENGINE;
 use gavel_state::{
     Backend, Checkpoint, FetchError, Identity, Incoming, Manifest, ObjectError, Repository, Store,
-    tidy,
+    condemn, is_condemned, tidy,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,9 +18,6 @@ use std::time::Instant;
 
 /// How often the progress of a download is logged.
 const PROGRESS_SECS: u64 = 5;
-
-/// A file in a store that was made from a checkpoint: which one it was.
-const ORIGIN: &str = "CHECKPOINT";
 
 /// The state of one partition, for one restore.
 pub struct Stored<'a> {
@@ -59,38 +56,28 @@ impl Stored<'_> {
                 Err(Interrupted::Halt(HaltReason::OtherLog { stored, opened }))
             }
             Err(error) if error.is_corrupt() => {
-                self.condemn_origin(&dir, identity)?;
-                let aside = set_aside(&dir, "corrupt")?;
-                self.parts.telemetry.corrupt("store");
-                tracing::error!(partition = self.partition, %error, aside = %aside.display(), "the store is corrupt; it is set aside, and the partition comes from a checkpoint or from the log");
+                // It stays until what replaces it is there, so that a restore that begins anew still knows.
+                condemn(&dir, &error);
+                tracing::error!(partition = self.partition, %error, "the store is corrupt; the partition comes from a checkpoint, which is read from end to end first, or from the log");
                 Ok(None)
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    /// A table that was damaged on its first owner's disk is in the checkpoint as it was, with a SHA-256 that fits: only reading it tells.
-    /// Were its checkpoint not set aside, the partition would be restored from it again and again.
-    fn condemn_origin(&self, dir: &Path, identity: &Identity) -> Result<(), Interrupted> {
-        let Some(repository) = &self.parts.repository else {
-            return Ok(());
-        };
-        let text = std::fs::read_to_string(dir.join(ORIGIN)).unwrap_or_default();
-        let mut numbers = text.split_whitespace().map(str::parse);
-        let (Some(Ok(boundary)), Some(Ok(clock))) = (numbers.next(), numbers.next()) else {
-            return Ok(());
-        };
-        let checkpoint = Checkpoint { boundary, clock };
-        tracing::error!(
-            partition = self.partition,
-            boundary,
-            runbook = "docs/runbooks.md#corrupt-checkpoint",
-            "the store came from this checkpoint, which is set aside with it"
-        );
-        self.set_checkpoint_aside(repository, identity, checkpoint, "its store is corrupt")
+    /// Before something else takes its place.
+    fn set_corrupt_aside(&self) -> Result<(), Interrupted> {
+        let dir = self.dir();
+        if is_condemned(&dir) {
+            let aside = set_aside(&dir, "corrupt")?;
+            self.parts.telemetry.corrupt("store");
+            tracing::warn!(partition = self.partition, aside = %aside.display(), "the corrupt store is set aside");
+        }
+        Ok(())
     }
 
     pub fn empty(&self, identity: &Identity) -> Result<Arc<dyn Backend>, Interrupted> {
+        self.set_corrupt_aside()?;
         Ok(Arc::new(Store::open(
             &self.dir(),
             identity,
@@ -206,10 +193,8 @@ impl Stored<'_> {
             return Err(interrupted.into());
         }
         fetched?;
-        let origin = format!("{} {}\n", manifest.boundary, manifest.about.clock);
-        incoming.write(ORIGIN, origin.as_bytes())?;
-        let opened = incoming.finish(identity, manifest.boundary, &self.parts.store);
-        let store = opened.map_err(|error| match error {
+        let checked = incoming.check(identity, manifest.boundary, &self.parts.store);
+        let checked = checked.map_err(|error| match error {
             // Every byte is what the manifest says, and yet it is not what it claims to be.
             error if error.is_corrupt() => FetchError::Broken {
                 boundary: manifest.boundary,
@@ -221,6 +206,8 @@ impl Stored<'_> {
             },
             error => FetchError::Store(error),
         })?;
+        self.set_corrupt_aside()?;
+        let store = checked.install(identity, &self.parts.store)?;
         Ok((store, total))
     }
 
