@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -24,24 +25,7 @@ from measure.world import KAFKA, measure, table
 ROOT = KAFKA.parents[1]
 TEXTS = 20_000
 TEXT_BYTES = 80
-POLICY = """[policy]
-id = "bench"
-lists = ["terms.csv"]
-topics = ["vulgar", "spam"]
-[audience.default]
-default = { flag = 2, mask = 3, block = 5, escalate = 7 }
-[[context]]
-id = "flood"
-type = "event_count"
-group_by = ["user", "channel"]
-timespan = "10s"
-condition = { gte = 50 }
-then = { topic = "spam", risk = 4, action = "mute", for = "60s" }
-[strikes]
-per_risk = { "5" = 1.0, "6" = 2.0 }
-half_life = "14d"
-at = [ { gte = 50.0, action = "mute", for = "1m" } ]
-"""
+POLICY = ROOT / "processor" / "judge" / "tests" / "corpus" / "measured.toml"
 # Row -> what measures it; `growth` is all of the second kind.
 AGAINST = {"drain": Rows.drain, "open": Rows.open, "lane": Rows.lane, "highest": Rows.highest_rate, "naive": Rows.naive, "streams": Rows.streams}
 GROWTH = {name: getattr(Growth, name) for name in ("terms", "length", "users", "partitions", "hot", "checkpoint", "overload")}
@@ -103,7 +87,7 @@ class Bench:
         directory = self.work / f"corpus-{terms}-{whole}-{text_bytes}"
         if not directory.exists():
             directory.mkdir()
-            (directory / "bench.toml").write_text(POLICY)
+            shutil.copy(POLICY, directory / "bench.toml")
             words = [self.example("corpus"), directory, terms, whole, TEXTS, text_bytes]
             subprocess.run([str(word) for word in words], check=True, timeout=PATIENCE)
         return directory

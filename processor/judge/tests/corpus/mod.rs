@@ -216,6 +216,9 @@ pub fn leet(word: &str) -> String {
     word.chars().map(swap).collect()
 }
 
+/// A policy of `terms.csv` with a flood rule and strikes; `scripts/bench` and `scripts/instructions` judge by it.
+pub const MEASURED: &str = include_str!("measured.toml");
+
 /// The head of every policy made here.
 const HEAD: &str = "[policy]\nid = \"made\"\ntopics = [\"vulgar\", \"spam\"]\nlists = [\"terms.csv\"]\n\
 [audience.default]\ndefault = { flag = 2, mask = 3, block = 6 }\n";

@@ -15,27 +15,6 @@ const BEGAN: i64 = 1_767_636_000_000;
 /// Milliseconds between records.
 const APART: i64 = 50;
 
-/// Terms from a list, a flood rule, strikes: what makes the fold load and store a context for each message.
-const HEAD: &str = r#"
-[policy]
-id = "counted"
-topics = ["vulgar", "spam"]
-lists = ["terms.csv"]
-[audience.default]
-default = { flag = 2, mask = 3, block = 5, escalate = 7 }
-[[context]]
-id = "flood"
-type = "event_count"
-group_by = ["user", "channel"]
-timespan = "10s"
-condition = { gte = 50 }
-then = { topic = "spam", risk = 4, action = "mute", for = "60s" }
-[strikes]
-per_risk = { "5" = 1.0 }
-half_life = "14d"
-at = [ { gte = 50.0, action = "mute", for = "1m" } ]
-"#;
-
 /// One record of a message partition; its place in the list is its offset.
 pub struct Sent {
     pub key: Vec<u8>,
@@ -70,7 +49,7 @@ impl Chat {
 
     pub fn policy(&self, terms: usize) -> Arc<Policy> {
         let list = corpus::term_list(&self.corpus, terms, 80);
-        corpus::compiled(&corpus::parse(HEAD, &list))
+        corpus::compiled(&corpus::parse(corpus::MEASURED, &list))
     }
 
     /// Lines of 60 bytes on average. Of a hundred, four hold a term: two as it is, one in leet, one in letters of another alphabet; three
