@@ -23,6 +23,8 @@ pub enum Exit {
     Usage = 2,
     /// A broker, a file or a disk failed.
     Broken = 3,
+    /// Nothing differs, but not everything that was asked for could be looked at.
+    Incomplete = 4,
 }
 
 /// The end of a command that did not do what was asked.
@@ -58,6 +60,11 @@ impl Failure {
     /// A broker, a file or a disk failed.
     pub fn broken(error: impl ToString, next: impl Into<String>) -> Failure {
         Failure::new(Exit::Broken, error, next)
+    }
+
+    /// Not everything could be looked at.
+    pub fn incomplete(error: impl ToString, next: impl Into<String>) -> Failure {
+        Failure::new(Exit::Incomplete, error, next)
     }
 
     /// Prints to standard error and gives the exit code.
@@ -205,7 +212,11 @@ impl From<ReplayError> for Failure {
             ReplayError::Waits { .. }
             | ReplayError::MissingPolicy(_)
             | ReplayError::State(_)
+            | ReplayError::CorruptState(_)
+            | ReplayError::Objects(_)
+            | ReplayError::Scratch(_)
             | ReplayError::Panicked => Failure::broken(error, next),
+            ReplayError::ObjectAddress(_) => Failure::usage(error, next),
         }
     }
 }

@@ -1,8 +1,12 @@
 //! Results on standard output: buffered when piped, line by line on a terminal.
 
+use std::fs;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+
+use crate::failure::Failure;
 
 /// Standard output, locked for a command.
 pub struct Out {
@@ -52,4 +56,25 @@ impl Out {
             Ok(())
         }
     }
+}
+
+/// Writes beside the file and renames: readers see the old file or the new one.
+pub fn write_whole(path: &Path, text: &str) -> Result<(), Failure> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}.tmp", std::process::id()));
+    let beside = PathBuf::from(beside);
+    let written = fs::File::create_new(&beside)
+        .and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.sync_all()
+        })
+        .and_then(|()| fs::rename(&beside, path));
+    written.map_err(|error| {
+        // It may not be there; what went wrong before is what counts.
+        let _ = fs::remove_file(&beside);
+        Failure::broken(
+            format!("{}: cannot be written: {error}", path.display()),
+            "check the directory and the space on its disk",
+        )
+    })
 }

@@ -117,6 +117,11 @@ pub fn visible(text: &str) -> String {
     out
 }
 
+/// Milliseconds since 1970 as a time of the world's clock.
+pub fn time(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |at| format!("{at:.0}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

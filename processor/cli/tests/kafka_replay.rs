@@ -172,10 +172,21 @@ impl Log {
             .run(&["replay", "verify", "--output", "json", "--digest"])
     }
 
-    /// Verifies what `spoil` made of the right outputs, which must show a difference that says this.
+    /// Verifies what `spoil` made of the right outputs, which must show one difference that says this, and no other one.
     #[track_caller]
     fn must_differ(
         &self,
+        offset: i64,
+        what: &str,
+        spoil: impl FnOnce(&mut Vec<Output>),
+    ) -> serde_json::Value {
+        self.must_differ_times(1, offset, what, spoil)
+    }
+
+    #[track_caller]
+    fn must_differ_times(
+        &self,
+        times: u64,
         offset: i64,
         what: &str,
         spoil: impl FnOnce(&mut Vec<Output>),
@@ -189,6 +200,7 @@ impl Log {
             .json()
             .remove(0);
         let difference = report["difference"].clone();
+        assert_eq!(report["differences"], json!(times), "{report}");
         assert_eq!(difference["offset"], json!(offset), "{difference}");
         assert!(
             difference["what"]
@@ -306,7 +318,8 @@ fn a_changed_verdict_is_shown_with_both_sides() {
     );
     let people = log.kafka.run(&["replay", "verify"]).expect(1).stdout;
     assert!(
-        people.contains("first difference: partition 0, offset 5") && people.contains("derived: {"),
+        people.contains("partition 0: 1 difference(s), the first at offset 5")
+            && people.contains("derived: {"),
         "{people}"
     );
 }
@@ -343,7 +356,9 @@ fn a_missing_verdict_is_found() {
 
 #[test]
 fn verdicts_out_of_order_are_found() {
-    Log::new("order").must_differ(
+    // The one that is missing in its place, and the one that stands in another.
+    Log::new("order").must_differ_times(
+        2,
         3,
         "no verdict: the topic goes on with that of offset 4",
         |outputs| outputs.swap(3, 4),

@@ -3,22 +3,32 @@
 //! Invariant: there is no second judge. What folds here is the fold that runs in the lanes, over the same records, with the
 //! orders as they were recorded; so a verdict that differs was not derived from this log.
 
+mod beginning;
+mod chain;
 mod dead_letters;
 mod file;
 mod pairing;
 mod report;
+mod scratch;
 mod straight;
+mod verdict_search;
 mod verify;
 
+pub use beginning::{Began, Bound, Damaged, Stretch};
 pub use file::FileJudge;
-pub use report::{Difference, PartitionReport, Side};
+pub use report::{CheckpointMet, Difference, OrderMet, PartitionReport, Place, Side};
 pub use straight::{StraightFold, state_digest};
 pub use verify::{Progress, Verify, verify};
 
-use gavel_judge::MissingPolicy;
+use gavel_judge::{CorruptState, MissingPolicy};
 
+use crate::config::Config;
 use crate::control::ControlError;
 use crate::kafka::BrokerError;
+use gavel_state::{
+    ObjectAddressError, ObjectError, ObjectOptions, ObjectStore, Objects, Repository,
+};
+use std::sync::Arc;
 
 /// Why a log could not be judged once more. A difference is no error but a result.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +39,9 @@ pub enum ReplayError {
     Control(#[from] ControlError),
     #[error("partition {partition} has no identity: `{control}` holds no LogOpened for it")]
     NotOpened { partition: i32, control: String },
-    #[error("partition {partition} begins at offset {start}, but its history began at {opened}")]
+    #[error(
+        "partition {partition} begins at offset {start}, its history began at {opened}, and no checkpoint bridges the gap"
+    )]
     LostHistory {
         partition: i32,
         start: i64,
@@ -53,8 +65,16 @@ pub enum ReplayError {
     },
     #[error(transparent)]
     MissingPolicy(#[from] MissingPolicy),
-    #[error("the state's digest cannot be computed: {0}")]
+    #[error("the replay's own state: {0}")]
     State(#[from] gavel_state::Error),
+    #[error(transparent)]
+    CorruptState(#[from] CorruptState),
+    #[error(transparent)]
+    Objects(#[from] ObjectError),
+    #[error(transparent)]
+    ObjectAddress(#[from] ObjectAddressError),
+    #[error("the directory for the replay's stores: {0}")]
+    Scratch(#[source] std::io::Error),
     #[error("a replay thread panicked; the message is above")]
     Panicked,
 }
@@ -70,10 +90,28 @@ impl ReplayError {
                 "retention is shorter than the audit: verdicts from before it cannot be derived from the log alone; verify the other partitions with --partitions".into()
             }
             ReplayError::Halted { .. } => "use the release that wrote these verdicts, or a later one that knows the engine".into(),
+            ReplayError::Objects(_) | ReplayError::ObjectAddress(_) => {
+                "check checkpoints.store and its credentials, or replay without checkpoints: --checkpoints none".into()
+            }
+            ReplayError::Scratch(_) => "set TMPDIR to a directory with room, or name one with --work".into(),
             ReplayError::Waits { .. }
             | ReplayError::MissingPolicy(_)
             | ReplayError::State(_)
+            | ReplayError::CorruptState(_)
             | ReplayError::Panicked => "report this with the partition and the offset".into(),
         }
     }
+}
+
+/// The repository of checkpoints, if there is one.
+fn repository(config: &Config) -> Result<Option<Repository>, ReplayError> {
+    let Some(address) = config.checkpoint_address() else {
+        return Ok(None);
+    };
+    if config.checkpoints.store.is_empty() && !std::path::Path::new(&address).exists() {
+        // Nobody has named a place, and the default one is on another machine.
+        return Ok(None);
+    }
+    let store = ObjectStore::open(&address, &ObjectOptions::default())?;
+    Ok(Some(Repository::new(Arc::new(store) as Arc<dyn Objects>)))
 }

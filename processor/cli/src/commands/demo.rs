@@ -69,8 +69,8 @@ impl Demo {
         let reports = replay::verify(
             &config,
             &Verify {
-                partitions: Vec::new(),
                 threads: LANES,
+                ..Verify::default()
             },
             &Arc::new(Progress::default()),
         )?;
@@ -90,7 +90,7 @@ impl Demo {
                 out.finish()?;
             }
         }
-        match reports.iter().find(|report| report.difference.is_some()) {
+        match reports.iter().find(|report| !report.is_equal()) {
             None => Ok(()),
             Some(report) => Err(Failure::difference(
                 format!(

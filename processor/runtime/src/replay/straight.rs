@@ -1,58 +1,75 @@
-//! One straight fold with everything in memory: for files, audits and tests.
+//! One straight fold of a partition: for files, audits and tests.
 
 use std::sync::Arc;
 
 use gavel_judge::{
-    ControlLog, Fold, MemoryContexts, Opened, PartitionState, Patience, Policy, Record, Ruling,
-    Step, context_expired,
+    ControlLog, Fold, Opened, PartitionState, Patience, Policy, Record, Ruling, Step,
+    context_expired,
 };
-use gavel_state::{Backend, Batch, Error as StateError, Identity, Meta, Snapshot};
+use gavel_state::{Backend, Error as StateError, Identity, Memory, MemoryStore, Meta};
 
 use super::ReplayError;
+use crate::restore::{MemoryOfPartition, write_all};
 
-/// A partition folded from its first record on.
+/// A partition folded record after record.
 pub struct StraightFold {
     fold: Fold,
     control: Arc<ControlLog>,
-    contexts: MemoryContexts,
+    memory: Memory,
     partition: i32,
     /// Offset of the last record, once there was one.
     boundary: Option<i64>,
 }
 
 impl StraightFold {
-    /// Before the first record. `control` must have been read to behind every marker that will come.
+    /// Before the first record, with all contexts in memory. `control` must have been read to behind every marker that will come.
     pub fn new(
         opened: &Opened,
         partition: i32,
         control: Arc<ControlLog>,
     ) -> Result<StraightFold, ReplayError> {
-        let fold = Fold::new(
-            &opened.log_id,
-            partition,
-            opened.context_complete,
-            control.first_state(opened),
-            &control,
-        )?;
+        let backend: Arc<MemoryStore> = Arc::default();
+        StraightFold::over(opened, partition, control, backend, usize::MAX)
+    }
+
+    /// Behind what `backend` holds, with at most so many bytes of contexts in memory.
+    pub fn over(
+        opened: &Opened,
+        partition: i32,
+        control: Arc<ControlLog>,
+        backend: Arc<dyn Backend>,
+        context_bytes: usize,
+    ) -> Result<StraightFold, ReplayError> {
+        let meta = backend.meta()?;
+        let state = match &meta {
+            Some(meta) => PartitionState::from_bytes(&meta.state)?,
+            None => control.first_state(opened),
+        };
+        let (id, complete) = (&opened.log_id, opened.context_complete);
         Ok(StraightFold {
-            fold,
+            fold: Fold::new(id, partition, complete, state, &control)?,
             control,
-            contexts: MemoryContexts::default(),
+            memory: Memory::new(backend, context_bytes),
             partition,
-            boundary: None,
+            boundary: meta.map(|meta| meta.boundary),
         })
     }
 
     /// Under one policy for every community from the first record on, without a control log.
     pub fn with_policy(log_id: &str, partition: i32, policy: Arc<Policy>) -> StraightFold {
-        let fold = Fold::with_policy(log_id, partition, PartitionState::default(), policy);
+        let backend: Arc<MemoryStore> = Arc::default();
         StraightFold {
-            fold,
+            fold: Fold::with_policy(log_id, partition, PartitionState::default(), policy),
             control: Arc::default(),
-            contexts: MemoryContexts::default(),
+            memory: Memory::new(backend, usize::MAX),
             partition,
             boundary: None,
         }
+    }
+
+    /// Offset of the last record folded, if there was one.
+    pub fn boundary(&self) -> Option<i64> {
+        self.boundary
     }
 
     /// Judges the next record and shows the ruling, which is gone with the next record.
@@ -61,12 +78,16 @@ impl StraightFold {
         record: &Record<'_>,
         show: impl FnOnce(&Ruling<'_>) -> R,
     ) -> Result<R, ReplayError> {
+        if self.memory.pressed() {
+            self.store()?;
+        }
         let (partition, offset) = (self.partition, record.offset);
         let mut compiled = None;
         loop {
-            let Ok(step) =
-                self.fold
-                    .step(record, &self.control, Patience::Refuse, &mut self.contexts);
+            let mut contexts = MemoryOfPartition(&mut self.memory);
+            let step = self
+                .fold
+                .step(record, &self.control, Patience::Refuse, &mut contexts)?;
             let order = match step {
                 Step::Verdict(ruling) => {
                     self.boundary = Some(offset);
@@ -93,9 +114,12 @@ impl StraightFold {
         }
     }
 
-    /// Digest of the state after the last record: that of a processor which has stored everything up to here.
-    pub fn digest(&self) -> Result<[u8; 32], ReplayError> {
-        let meta = self.boundary.map(|boundary| Meta {
+    /// Writes everything into the backend, with the fold's state.
+    pub fn store(&mut self) -> Result<(), ReplayError> {
+        let Some(boundary) = self.boundary else {
+            return Ok(());
+        };
+        let meta = Meta {
             identity: Identity {
                 log_id: self.fold.log_id().to_owned(),
                 partition: self.partition,
@@ -104,12 +128,23 @@ impl StraightFold {
             verdict_end: 0,
             topic: String::new(),
             state: self.fold.state().to_bytes(),
-        });
-        let folded = Folded {
-            contexts: &self.contexts,
-            meta,
         };
-        Ok(state_digest(&folded, self.fold.state())?)
+        Ok(write_all(&mut self.memory, meta)?)
+    }
+
+    /// The same for a boundary behind which no record is before the next one to be folded.
+    pub fn digest_at(&mut self, boundary: i64) -> Result<[u8; 32], ReplayError> {
+        self.boundary = self.boundary.max(Some(boundary));
+        self.digest()
+    }
+
+    /// Digest of the state after the last record: that of a processor which has stored everything up to here.
+    pub fn digest(&mut self) -> Result<[u8; 32], ReplayError> {
+        self.store()?;
+        Ok(state_digest(
+            self.memory.backend().as_ref(),
+            self.fold.state(),
+        )?)
     }
 }
 
@@ -118,39 +153,11 @@ pub fn state_digest(backend: &dyn Backend, state: &PartitionState) -> Result<[u8
     gavel_state::digest(backend, state.clock(), &context_expired)
 }
 
-/// A finished fold, seen as if it were stored; nothing can be written to it.
-struct Folded<'a> {
-    contexts: &'a MemoryContexts,
-    meta: Option<Meta>,
-}
-
-impl Backend for Folded<'_> {
-    fn meta(&self) -> Result<Option<Meta>, StateError> {
-        Ok(self.meta.clone())
-    }
-
-    fn get(&self, key: &[u8], into: &mut Vec<u8>) -> Result<bool, StateError> {
-        into.clear();
-        let found = self.contexts.0.get(key);
-        into.extend_from_slice(found.map_or(&[], Vec::as_slice));
-        Ok(found.is_some())
-    }
-
-    fn commit(&self, _batch: &Batch) -> Result<(), StateError> {
-        Err(StateError::ReadOnly {
-            path: "(memory)".into(),
-        })
-    }
-
-    fn snapshot(&self) -> Result<Option<Box<dyn Snapshot>>, StateError> {
-        Ok(None)
-    }
-
-    fn scan(&self, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<Option<Meta>, StateError> {
-        self.contexts
-            .0
-            .iter()
-            .for_each(|(key, value)| visit(key, value));
-        Ok(self.meta.clone())
-    }
+/// The digest of what a store holds.
+pub fn stored_digest(backend: &dyn Backend) -> Result<[u8; 32], ReplayError> {
+    let state = match backend.meta()? {
+        Some(meta) => PartitionState::from_bytes(&meta.state)?,
+        None => PartitionState::default(),
+    };
+    Ok(state_digest(backend, &state)?)
 }

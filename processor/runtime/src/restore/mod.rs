@@ -289,7 +289,7 @@ impl CatchUp {
         memory: &mut Memory,
     ) -> Result<(), Interrupted> {
         world.flush()?;
-        memory.begin_epoch(Meta {
+        let meta = Meta {
             identity: Identity {
                 log_id: fold.log_id().to_owned(),
                 partition: fold.partition(),
@@ -298,15 +298,23 @@ impl CatchUp {
             verdict_end: self.verdict_end,
             topic: self.topic.clone(),
             state: fold.state().to_bytes(),
-        });
-        memory.freeze(usize::MAX);
-        if let Some(batch) = memory.take_batch() {
-            memory.backend().commit(&batch)?;
-            memory.epoch_committed(self.at);
-            self.stored = self.at;
-        }
+        };
+        write_all(memory, meta)?;
+        self.stored = self.at;
         Ok(())
     }
+}
+
+/// Writes what is dirty, at once.
+pub(crate) fn write_all(memory: &mut Memory, meta: Meta) -> Result<(), gavel_state::Error> {
+    let boundary = meta.boundary;
+    memory.begin_epoch(meta);
+    memory.freeze(usize::MAX);
+    if let Some(batch) = memory.take_batch() {
+        memory.backend().commit(&batch)?;
+        memory.epoch_committed(boundary);
+    }
+    Ok(())
 }
 
 fn new_fold(

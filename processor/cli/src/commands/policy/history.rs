@@ -8,7 +8,7 @@ use gavel_runtime::orders::history::{Activated, Standing, activations};
 use crate::failure::Failure;
 use crate::options::{Brokers, Globals, Output};
 use crate::output::Out;
-use crate::table::printable;
+use crate::table::{printable, time};
 
 /// Digits of a digest in the table; `rollback --to` takes as few.
 const SHORT: usize = 12;
@@ -110,9 +110,4 @@ fn json(control: &ControlLog, activation: &Activated<'_>) -> serde_json::Value {
 fn policy_id(control: &ControlLog, activation: &Activated<'_>) -> Option<String> {
     let document = control.document(&activation.digest)?;
     Some(document.id().to_owned())
-}
-
-/// Milliseconds since 1970 as a time of the world's clock.
-fn time(ms: i64) -> String {
-    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |at| format!("{at:.0}"))
 }

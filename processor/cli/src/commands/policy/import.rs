@@ -12,7 +12,7 @@ use clap::Args;
 use crate::failure::Failure;
 use crate::import::{self, Choices, Format, Gathered, ImportError, Note, gather, slug};
 use crate::options::{Globals, Output};
-use crate::output::Out;
+use crate::output::{Out, write_whole};
 use crate::table::printable;
 
 /// Read a word list that others keep into a list of terms
@@ -278,25 +278,4 @@ fn explain(notes: &[Note], kind: &str) {
         let line = format!("{kind} {}: {}: {}", index + 1, note.place, note.text);
         eprintln!("{}", printable(&line));
     }
-}
-
-/// Writes beside the file and renames: readers see the old file or the new one.
-fn write_whole(path: &Path, text: &str) -> Result<(), Failure> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}.tmp", std::process::id()));
-    let beside = PathBuf::from(beside);
-    let written = fs::File::create_new(&beside)
-        .and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(&beside, path));
-    written.map_err(|error| {
-        // It may not be there; what went wrong before is what counts.
-        let _ = fs::remove_file(&beside);
-        Failure::broken(
-            format!("{}: cannot be written: {error}", path.display()),
-            "check the directory and the space on its disk",
-        )
-    })
 }
