@@ -214,9 +214,10 @@ impl From<ReplayError> for Failure {
             | ReplayError::State(_)
             | ReplayError::CorruptState(_)
             | ReplayError::Objects(_)
+            | ReplayError::NoVerdict { .. }
             | ReplayError::Scratch(_)
             | ReplayError::Panicked => Failure::broken(error, next),
-            ReplayError::ObjectAddress(_) => Failure::usage(error, next),
+            ReplayError::ObjectAddress(_) | ReplayError::NoPolicy(_) => Failure::usage(error, next),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! failure ends in one of the documented exit codes with an `error:` line and, where something can be done, a `next:` line.
 
 mod commands;
+mod differences;
 mod eval;
 mod failure;
 mod help;
@@ -12,6 +13,7 @@ mod logging;
 mod options;
 mod output;
 mod page;
+mod share;
 mod table;
 
 use std::process::ExitCode;

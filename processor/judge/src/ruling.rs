@@ -46,6 +46,11 @@ impl Action {
 }
 
 impl Code {
+    /// Whether somebody said something that was heard: no order, and nothing that could not be read.
+    pub fn is_of_a_message(self) -> bool {
+        matches!(self, Code::Judged | Code::Muted | Code::NoPolicy)
+    }
+
     pub const ALL: [Code; 5] = [
         Code::Judged,
         Code::Control,

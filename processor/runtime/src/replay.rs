@@ -9,18 +9,22 @@ mod dead_letters;
 mod file;
 mod pairing;
 mod report;
+mod run;
 mod scratch;
 mod straight;
 mod verdict_search;
 mod verify;
+mod what_if;
 
 pub use beginning::{Began, Bound, Damaged, Stretch};
 pub use file::FileJudge;
 pub use report::{CheckpointMet, Difference, OrderMet, PartitionReport, Place, Side};
+pub use run::{Effort, Progress};
 pub use straight::{StraightFold, state_digest};
-pub use verify::{Progress, Verify, verify};
+pub use verify::{Verify, verify};
+pub use what_if::{Baseline, Covered, Differences, Step, Supposed, WhatIf, what_if};
 
-use gavel_judge::{CorruptState, MissingPolicy};
+use gavel_judge::{CorruptState, MissingPolicy, NoPolicy};
 
 use crate::config::Config;
 use crate::control::ControlError;
@@ -73,6 +77,12 @@ pub enum ReplayError {
     Objects(#[from] ObjectError),
     #[error(transparent)]
     ObjectAddress(#[from] ObjectAddressError),
+    #[error(transparent)]
+    NoPolicy(#[from] NoPolicy),
+    #[error(
+        "partition {partition}: the record of the verdict topic for offset {offset} cannot be read"
+    )]
+    NoVerdict { partition: i32, offset: i64 },
     #[error("the directory for the replay's stores: {0}")]
     Scratch(#[source] std::io::Error),
     #[error("a replay thread panicked; the message is above")]
@@ -93,6 +103,8 @@ impl ReplayError {
             ReplayError::Objects(_) | ReplayError::ObjectAddress(_) => {
                 "check checkpoints.store and its credentials, or replay without checkpoints: --checkpoints none".into()
             }
+            ReplayError::NoPolicy(_) => "name a policy that is published (`gavel policy history`), or a file".into(),
+            ReplayError::NoVerdict { .. } => "`gavel replay verify` shows what stands there".into(),
             ReplayError::Scratch(_) => "set TMPDIR to a directory with room, or name one with --work".into(),
             ReplayError::Waits { .. }
             | ReplayError::MissingPolicy(_)

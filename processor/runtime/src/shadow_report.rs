@@ -4,7 +4,7 @@
 //! Nothing is written. The shadow topic promises nothing, so a report is as complete as that topic is, and says how complete.
 
 mod join;
-mod tally;
+pub(crate) mod tally;
 
 pub use tally::{Figures, RuleChange, Said, Sample, Tally, TopicChange};
 

@@ -9,7 +9,7 @@ use gavel_judge::Document;
 use gavel_runtime::config::{Config, Flag};
 use gavel_runtime::demo::{self, DemoError, Embedded, Judged};
 use gavel_runtime::inspect::DataDir as Stores;
-use gavel_runtime::replay::{self, Progress, Verify};
+use gavel_runtime::replay::{self, Effort, Progress, Verify};
 use gavel_schemas::decode_json_message;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -69,7 +69,10 @@ impl Demo {
         let reports = replay::verify(
             &config,
             &Verify {
-                threads: LANES,
+                effort: Effort {
+                    threads: LANES,
+                    ..Effort::default()
+                },
                 ..Verify::default()
             },
             &Arc::new(Progress::default()),

@@ -70,6 +70,9 @@ impl Fold {
         order: &PolicyActivated,
         control: &ControlLog,
     ) -> Resolved {
+        if order.shadow && self.without_shadows {
+            return Resolved::Counts(Change::Nothing);
+        }
         let state = &self.state;
         let current = if order.shadow {
             let ended = state.ended_shadows.get(&order.scope);

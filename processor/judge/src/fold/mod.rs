@@ -109,6 +109,8 @@ pub struct Fold {
     state: PartitionState,
     policies: BTreeMap<String, Arc<Policy>>,
     shadows: BTreeMap<String, Arc<Policy>>,
+    /// What would have been: candidates that were recorded are left out.
+    without_shadows: bool,
     scratch: Scratch,
     /// A defect for tests: labels in the order of a hash map.
     #[cfg(feature = "seeded-bugs")]
@@ -169,6 +171,7 @@ impl Fold {
             state,
             policies,
             shadows,
+            without_shadows: false,
             scratch: Scratch::default(),
             #[cfg(feature = "seeded-bugs")]
             hash_map_order: false,
@@ -197,6 +200,7 @@ impl Fold {
             state,
             policies,
             shadows: BTreeMap::new(),
+            without_shadows: false,
             scratch: Scratch::default(),
             #[cfg(feature = "seeded-bugs")]
             hash_map_order: false,
@@ -213,6 +217,21 @@ impl Fold {
 
     pub fn state(&self) -> &PartitionState {
         &self.state
+    }
+
+    /// From the next record on as if this policy had been put in force for a scope, and nothing else ever after: what is asked is what
+    /// would have been, so no such verdict may leave this process. Candidates are left out, as they never change a verdict.
+    pub fn suppose(&mut self, scope: &str, policy: Arc<Policy>) {
+        let activation = Activation {
+            // Newer than all that may come.
+            order: i64::MAX,
+            digest: policy.digest(),
+        };
+        self.state.activations.insert(scope.to_owned(), activation);
+        self.policies.insert(scope.to_owned(), policy);
+        self.state.shadows.clear();
+        self.shadows.clear();
+        self.without_shadows = true;
     }
 
     /// Folds one record.

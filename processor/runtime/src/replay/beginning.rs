@@ -104,6 +104,20 @@ impl Past<'_> {
 
     /// Makes the fold of a partition ready for a stretch of its past.
     pub fn begin(&self, partition: i32, stretch: Stretch) -> Result<Beginning, ReplayError> {
+        self.begin_in(&format!("partition-{partition}"), partition, stretch)
+    }
+
+    /// The same once more, with a store of its own.
+    pub fn begin_beside(&self, partition: i32, stretch: Stretch) -> Result<Beginning, ReplayError> {
+        self.begin_in(&format!("beside-{partition}"), partition, stretch)
+    }
+
+    fn begin_in(
+        &self,
+        name: &str,
+        partition: i32,
+        stretch: Stretch,
+    ) -> Result<Beginning, ReplayError> {
         let opened = self.opened(partition)?;
         let messages = LogReader::open(self.config, &self.config.topics.messages, partition)?;
         let log = messages.bounds()?;
@@ -113,7 +127,7 @@ impl Past<'_> {
         let mut places = self.places(&opened, partition, &wanted)?;
         if !(whole && wanted.from == opened.start) {
             while let Some(checkpoint) = places.pop() {
-                match self.install(&opened, partition, checkpoint)? {
+                match self.install(&opened, partition, checkpoint, name)? {
                     Err(detail) => damaged.push(Damaged {
                         boundary: checkpoint.boundary,
                         detail,
@@ -147,7 +161,7 @@ impl Past<'_> {
                 opened: opened.start,
             });
         }
-        let dir = self.scratch.path(&format!("partition-{partition}"));
+        let dir = self.scratch.path(name);
         Store::destroy(&dir)?;
         let identity = Past::identity(&opened, partition);
         let store = Store::open(&dir, &identity, &self.stores)?;
@@ -210,22 +224,8 @@ impl Past<'_> {
         Ok(all)
     }
 
-    /// Makes a checkpoint a store of this replay, beside or in the place of another one. Err: what is wrong with it.
+    /// Makes a checkpoint a store of this replay, of this name. Err: what is wrong with it.
     pub fn install(
-        &self,
-        opened: &Opened,
-        partition: i32,
-        checkpoint: Checkpoint,
-    ) -> Result<Result<Store, String>, ReplayError> {
-        self.install_as(
-            opened,
-            partition,
-            checkpoint,
-            &format!("partition-{partition}"),
-        )
-    }
-
-    pub fn install_as(
         &self,
         opened: &Opened,
         partition: i32,

@@ -67,6 +67,11 @@ impl StraightFold {
         }
     }
 
+    /// From the next record on as if this policy had been put in force.
+    pub fn suppose(&mut self, scope: &str, policy: Arc<Policy>) {
+        self.fold.suppose(scope, policy);
+    }
+
     /// Offset of the last record folded, if there was one.
     pub fn boundary(&self) -> Option<i64> {
         self.boundary

@@ -5,8 +5,31 @@
 //! letter; and every checkpoint on the way holds the fold's state. The fold reads nothing but the messages and the orders, so what
 //! somebody did to one verdict is one difference.
 
-mod run;
 mod saved;
 mod walk;
 
-pub use run::{Progress, Verify, verify};
+use super::ReplayError;
+use super::beginning::Stretch;
+use super::report::PartitionReport;
+use super::run::{Effort, Progress, each};
+use crate::config::Config;
+
+/// What to verify, and how.
+#[derive(Debug, Clone, Default)]
+pub struct Verify {
+    pub effort: Effort,
+    pub stretch: Stretch,
+    /// Whether checkpoints on the way are compared with the fold.
+    pub checkpoints: bool,
+}
+
+/// Verifies the wanted partitions; reports in the order of partitions.
+pub fn verify(
+    config: &Config,
+    wanted: &Verify,
+    progress: &Progress,
+) -> Result<Vec<PartitionReport>, ReplayError> {
+    each(config, &wanted.effort, progress, |run, partition| {
+        walk::Walk::through(run, wanted, partition)
+    })
+}

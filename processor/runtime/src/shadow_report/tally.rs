@@ -88,7 +88,12 @@ pub struct Tally {
 
 impl Tally {
     /// Counts a pair; keeps the first `samples` of each kind of change.
-    pub fn compare(&mut self, active: &VerdictRecord, candidate: &VerdictRecord, samples: usize) {
+    pub fn compare(
+        &mut self,
+        active: &VerdictRecord,
+        candidate: &VerdictRecord,
+        samples: usize,
+    ) -> Figures {
         let figures = figures_of(active, candidate);
         self.figures.add(&figures);
         let channel = format!("{}/{}", active.community, active.channel);
@@ -106,10 +111,22 @@ impl Tally {
         if figures.differing > 0 {
             let kept = self.samples.entry(actions.clone()).or_default();
             if kept.len() < samples {
-                kept.push(sample(active, candidate));
+                kept.push(Sample::of(active, candidate));
             }
         }
         *self.actions.entry(actions).or_default() += 1;
+        figures
+    }
+
+    /// Whether the message compared last is among the samples.
+    pub fn keeps(&self, partition: i32, offset: i64) -> bool {
+        let mut newest = self.samples.values().filter_map(|kept| kept.last());
+        newest.any(|sample| (sample.partition, sample.offset) == (partition, offset))
+    }
+
+    /// Whether a verdict keeps a message, or its user, from being heard.
+    pub fn is_blocked(verdict: &VerdictRecord) -> bool {
+        verdict.action == "block" || is_muted(verdict)
     }
 
     fn compare_topics(&mut self, active: &VerdictRecord, candidate: &VerdictRecord) {
@@ -208,7 +225,7 @@ impl Tally {
 }
 
 impl Figures {
-    fn add(&mut self, other: &Figures) {
+    pub fn add(&mut self, other: &Figures) {
         self.compared += other.compared;
         self.differing += other.differing;
         self.new_blocks += other.new_blocks;
@@ -217,7 +234,7 @@ impl Figures {
 }
 
 fn figures_of(active: &VerdictRecord, candidate: &VerdictRecord) -> Figures {
-    let (before, after) = (is_blocked(active), is_blocked(candidate));
+    let (before, after) = (Tally::is_blocked(active), Tally::is_blocked(candidate));
     let differs = active.action != candidate.action || active.effects != candidate.effects;
     Figures {
         compared: 1,
@@ -229,10 +246,6 @@ fn figures_of(active: &VerdictRecord, candidate: &VerdictRecord) -> Figures {
 
 fn is_muted(verdict: &VerdictRecord) -> bool {
     verdict.code == "muted" || verdict.effects.iter().any(|effect| effect.kind == "mute")
-}
-
-fn is_blocked(verdict: &VerdictRecord) -> bool {
-    verdict.action == "block" || is_muted(verdict)
 }
 
 fn rules(verdict: &VerdictRecord) -> BTreeSet<&str> {
@@ -253,18 +266,20 @@ fn only_in<'a>(
     only
 }
 
-fn sample(active: &VerdictRecord, candidate: &VerdictRecord) -> Sample {
-    Sample {
-        partition: active.source_partition,
-        offset: active.source_offset,
-        message_id: active.message_id.clone(),
-        community: active.community.clone(),
-        channel: active.channel.clone(),
-        user: active.user.clone(),
-        active: said(active),
-        candidate: said(candidate),
-        audience: None,
-        text: None,
+impl Sample {
+    pub fn of(active: &VerdictRecord, candidate: &VerdictRecord) -> Sample {
+        Sample {
+            partition: active.source_partition,
+            offset: active.source_offset,
+            message_id: active.message_id.clone(),
+            community: active.community.clone(),
+            channel: active.channel.clone(),
+            user: active.user.clone(),
+            active: said(active),
+            candidate: said(candidate),
+            audience: None,
+            text: None,
+        }
     }
 }
 

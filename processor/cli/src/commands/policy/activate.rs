@@ -1,15 +1,20 @@
 //! `gavel policy activate`: into force, into the shadow, and out of it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use gavel_judge::Digest;
-use gavel_runtime::orders::{Activated, Activation, EVERYWHERE, Orders};
+use gavel_runtime::orders::{Activated, Activation, EVERYWHERE, Orders, history};
 
 use super::{Authorship, load, place};
+use crate::commands::replay::what_if::Report;
 use crate::failure::Failure;
 use crate::options::{Brokers, Globals, Output};
 use crate::output::Out;
+use crate::table::time;
+
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// Put a policy in force from here on, or try it in shadow
 ///
@@ -43,6 +48,14 @@ pub struct Activate {
     #[arg(long)]
     community: Option<String>,
 
+    /// Only if this report of `gavel replay what-if --max-new-blocks … --report FILE` is about this policy, kept its budget and still holds
+    #[arg(long, value_name = "REPORT", conflicts_with_all = ["shadow", "end_shadow"])]
+    after_what_if: Option<PathBuf>,
+
+    /// Days after which such a report no longer counts
+    #[arg(long, value_name = "DAYS", default_value = "7", requires = "after_what_if", value_parser = clap::value_parser!(i64).range(1..))]
+    max_age: i64,
+
     #[command(flatten)]
     authorship: Authorship,
 
@@ -65,6 +78,18 @@ impl Activate {
             Ok(digest) => digest,
             Err(_) => orders.publish(&load(Path::new(&policy))?)?.digest,
         };
+        if let Some(path) = &self.after_what_if {
+            let in_force = history::in_force(orders.control(), &scope);
+            let wrong = Report::read(path).and_then(|report| {
+                holds(&report, &digest, &scope, in_force.as_ref(), self.max_age)
+            });
+            wrong.map_err(|wrong| {
+                Failure::difference(
+                    format!("{}: {wrong}; nothing was activated", path.display()),
+                    format!("`gavel replay what-if --policy {digest} --max-new-blocks 0.1% --report FILE`, over all partitions"),
+                )
+            })?;
+        }
         let activated = orders.activate(&Activation {
             digest,
             scope: scope.clone(),
@@ -74,6 +99,44 @@ impl Activate {
         })?;
         let said = said_of_activation(&scope, self.shadow, &activated);
         show(globals, &scope, self.shadow, &activated, &said)
+    }
+}
+
+/// Err: why the report does not speak for this activation.
+fn holds(
+    report: &Report,
+    digest: &Digest,
+    scope: &str,
+    in_force: Option<&Digest>,
+    max_age_days: i64,
+) -> Result<(), String> {
+    let age = jiff::Timestamp::now().as_millisecond() - report.at;
+    let about = report.community.as_deref().unwrap_or(EVERYWHERE);
+    if report.candidate != digest.to_string() {
+        return Err(format!("it is about the policy {}", report.candidate));
+    }
+    if about != scope {
+        return Err(format!("it is about the scope `{about}`"));
+    }
+    if report.baseline != "recorded" {
+        return Err("it does not compare with the verdicts as they were given".into());
+    }
+    if report.in_force.as_deref() != in_force.map(Digest::to_string).as_deref() {
+        return Err("another policy has come into force since".into());
+    }
+    if !(-HOUR_MS..=max_age_days * DAY_MS).contains(&age) {
+        return Err(format!(
+            "it was made at {}, too long ago (--max-age)",
+            time(report.at)
+        ));
+    }
+    if !report.every_partition || report.is_incomplete() {
+        return Err("it leaves out a part of the messages".into());
+    }
+    match report.budget {
+        Some(budget) if budget.is_kept => Ok(()),
+        Some(_) => Err("the candidate exceeds the budget for new blocks".into()),
+        None => Err("it has no budget for new blocks".into()),
     }
 }
 

@@ -4,6 +4,8 @@ mod options;
 mod progress;
 mod verify;
 mod verify_page;
+pub mod what_if;
+mod what_if_page;
 
 use clap::Subcommand;
 
@@ -15,6 +17,7 @@ use crate::options::Globals;
 pub enum Replay {
     Verify(verify::Verify),
     Merge(verify::Merge),
+    WhatIf(what_if::WhatIf),
 }
 
 impl Replay {
@@ -22,6 +25,7 @@ impl Replay {
         match self {
             Replay::Verify(verify) => verify.run(globals),
             Replay::Merge(merge) => merge.run(globals),
+            Replay::WhatIf(what_if) => what_if.run(globals),
         }
     }
 }

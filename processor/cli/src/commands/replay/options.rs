@@ -5,7 +5,7 @@ use std::thread;
 
 use clap::Args;
 use gavel_runtime::config::Flag;
-use gavel_runtime::replay::{Bound, Stretch};
+use gavel_runtime::replay::{Bound, Effort, Stretch};
 
 use crate::failure::Failure;
 use crate::options::{PartitionList, partition_list};
@@ -47,20 +47,17 @@ impl Scope {
         }
     }
 
-    pub fn partitions(&self) -> Vec<i32> {
-        let list = self.partitions.as_ref();
-        list.map(|list| list.0.clone()).unwrap_or_default()
-    }
-
-    pub fn threads(&self) -> usize {
-        match self.parallel {
-            Some(threads) => usize::from(threads),
-            None => thread::available_parallelism().map_or(1, usize::from),
+    pub fn effort(&self, work: Option<PathBuf>) -> Effort {
+        let partitions = self.partitions.as_ref();
+        Effort {
+            partitions: partitions.map(|list| list.0.clone()).unwrap_or_default(),
+            threads: match self.parallel {
+                Some(threads) => usize::from(threads),
+                None => thread::available_parallelism().map_or(1, usize::from),
+            },
+            most_per_s: self.rate,
+            work,
         }
-    }
-
-    pub fn rate(&self) -> Option<u64> {
-        self.rate
     }
 
     /// As a setting.

@@ -161,12 +161,9 @@ impl Verify {
     pub fn run(self, globals: &Globals) -> Result<(), Failure> {
         let config = globals.config(&self.brokers, self.scope.flags())?;
         let wanted = replay::Verify {
-            partitions: self.scope.partitions(),
-            threads: self.scope.threads(),
+            effort: self.scope.effort(self.work),
             stretch: self.scope.stretch(),
             checkpoints: !self.skip_checkpoints,
-            most_per_s: self.scope.rate(),
-            work: self.work,
         };
         let (at, began) = (jiff::Timestamp::now().as_millisecond(), Instant::now());
         let progress = Arc::new(Progress::default());

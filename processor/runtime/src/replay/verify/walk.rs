@@ -10,7 +10,7 @@ use gavel_state::Checkpoint;
 use rdkafka::Message;
 use rdkafka::message::BorrowedMessage;
 
-use super::run::Run;
+use super::Verify;
 use super::saved::Saved;
 use crate::hex::hex;
 use crate::kafka::{Cluster, LogReader, raw_headers};
@@ -19,6 +19,7 @@ use crate::replay::chain::Chain;
 use crate::replay::dead_letters::{DeadLetters, Refused};
 use crate::replay::pairing::{Copy, Pairing};
 use crate::replay::report::{CheckpointMet, Difference, OrderMet, PartitionReport, Side};
+use crate::replay::run::Run;
 use crate::replay::straight::stored_digest;
 use crate::replay::{ReplayError, StraightFold, verdict_search};
 use crate::shell::record_of;
@@ -29,6 +30,7 @@ const SAVE_EVERY: Duration = Duration::from_secs(10);
 /// A partition on its way.
 pub struct Walk<'a> {
     run: &'a Run<'a>,
+    wanted: &'a Verify,
     fold: StraightFold,
     /// Whether letters can be told apart: not after a loss, when offsets of two logs meet in one topic.
     letters: Option<DeadLetters>,
@@ -62,13 +64,17 @@ enum Done {
 }
 
 impl<'a> Walk<'a> {
-    pub fn through(run: &'a Run<'a>, partition: i32) -> Result<PartitionReport, ReplayError> {
+    pub fn through(
+        run: &'a Run<'a>,
+        wanted: &'a Verify,
+        partition: i32,
+    ) -> Result<PartitionReport, ReplayError> {
         let path = run
             .past
             .scratch
             .path(&format!("partition-{partition}.json"));
-        let saved = run.wanted.work.as_ref().and_then(|_| Saved::read(&path));
-        let (beginning, saved) = match Walk::begin(run, partition, saved) {
+        let saved = wanted.effort.work.as_ref().and_then(|_| Saved::read(&path));
+        let (beginning, saved) = match Walk::begin(run, wanted, partition, saved) {
             Ok(begun) => begun,
             Err(ReplayError::LostHistory { .. }) => return unverifiable(run, partition),
             Err(error) => return Err(error),
@@ -85,16 +91,13 @@ impl<'a> Walk<'a> {
             None if beginning.from == beginning.opened.start => held.start,
             None => verdict_search::first(&mut verdicts, held, partition, beginning.from)?,
         };
-        let places = if run.wanted.checkpoints {
+        let places = if wanted.checkpoints {
             run.past.checkpoints(&beginning.opened, partition)?
         } else {
             Vec::new()
         };
         let (next, from, end) = (beginning.next, beginning.from, beginning.to);
-        run.progress.total.fetch_add(
-            u64::try_from(end - next).unwrap_or(0),
-            std::sync::atomic::Ordering::Relaxed,
-        );
+        run.expect(end - next);
         let log_id = beginning.opened.log_id.clone();
         let fresh = PartitionReport {
             partition,
@@ -108,6 +111,7 @@ impl<'a> Walk<'a> {
         };
         let mut walk = Walk {
             run,
+            wanted,
             fold: beginning.fold,
             letters: if beginning.opened.context_complete {
                 Some(DeadLetters::open(run.past.config, partition)?)
@@ -137,7 +141,7 @@ impl<'a> Walk<'a> {
                 },
                 None => fresh,
             },
-            saves: run.wanted.work.as_ref().map(|_| (path, Instant::now())),
+            saves: wanted.effort.work.as_ref().map(|_| (path, Instant::now())),
         };
         messages.start(next);
         walk.lead_in(&mut messages, from)?;
@@ -176,18 +180,19 @@ impl<'a> Walk<'a> {
     /// From what an earlier run saved, if that still counts.
     fn begin(
         run: &Run<'_>,
+        wanted: &Verify,
         partition: i32,
         saved: Option<Saved>,
     ) -> Result<(Beginning, Option<Saved>), ReplayError> {
         if let Some(saved) = saved {
             let place = (saved.boundary, saved.report.began);
-            if let Some(beginning) = run.past.go_on(partition, run.wanted.stretch, place)?
+            if let Some(beginning) = run.past.go_on(partition, wanted.stretch, place)?
                 && beginning.opened.log_id == saved.report.log_id
             {
                 return Ok((beginning, Some(saved)));
             }
         }
-        Ok((run.past.begin(partition, run.wanted.stretch)?, None))
+        Ok((run.past.begin(partition, wanted.stretch)?, None))
     }
 
     /// Folds up to the first record that is verified.
@@ -252,7 +257,7 @@ impl<'a> Walk<'a> {
             self.differs(Difference::new(source, what).found(value));
             return Ok(Done::Verdict);
         }
-        if self.run.wanted.stretch.to.is_some() {
+        if self.wanted.stretch.to.is_some() {
             return Ok(Done::All);
         }
         // Right if the log has grown so far since this verification began.
@@ -391,7 +396,7 @@ impl<'a> Walk<'a> {
         let stored = self
             .run
             .past
-            .install_as(&self.opened, partition, place, &name)?;
+            .install(&self.opened, partition, place, &name)?;
         let store = match stored {
             Ok(store) => store,
             Err(damage) => return Ok(Some(damage)),

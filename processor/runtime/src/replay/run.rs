@@ -5,28 +5,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::walk::Walk;
+use super::beginning::Past;
+use super::scratch::Scratch;
+use super::{ReplayError, repository};
 use crate::config::Config;
 use crate::control;
 use crate::kafka::{BrokerError, Cluster};
-use crate::replay::beginning::{Past, Stretch};
-use crate::replay::report::PartitionReport;
-use crate::replay::scratch::Scratch;
-use crate::replay::{ReplayError, repository};
 
 /// Records between two looks at the clock.
 const PACE_EVERY: u64 = 256;
 
-/// What to verify, and how.
+/// On what a replay works, and how hard.
 #[derive(Debug, Clone, Default)]
-pub struct Verify {
+pub struct Effort {
     /// Empty: all.
     pub partitions: Vec<i32>,
     /// Partitions folded at the same time.
     pub threads: usize,
-    pub stretch: Stretch,
-    /// Whether checkpoints on the way are compared with the fold.
-    pub checkpoints: bool,
     /// Records per second, of all threads together.
     pub most_per_s: Option<u64>,
     /// A directory to keep what is done in, so that another run can go on with it.
@@ -44,23 +39,24 @@ pub struct Progress {
 /// What all threads share.
 pub struct Run<'a> {
     pub past: Past<'a>,
-    pub wanted: &'a Verify,
     pub progress: &'a Progress,
     pace: Option<Pace>,
 }
 
-/// Verifies the wanted partitions; reports in the order of partitions.
-pub fn verify(
+/// What `work` gives for each wanted partition, in their order.
+pub fn each<T: Send>(
     config: &Config,
-    wanted: &Verify,
+    effort: &Effort,
     progress: &Progress,
-) -> Result<Vec<PartitionReport>, ReplayError> {
-    let partitions = partitions(config, &wanted.partitions)?;
-    let threads = wanted.threads.clamp(1, partitions.len().max(1));
-    let scratch = match &wanted.work {
+    work: impl Fn(&Run<'_>, i32) -> Result<T, ReplayError> + Sync,
+) -> Result<Vec<T>, ReplayError> {
+    let partitions = partitions(config, &effort.partitions)?;
+    let threads = effort.threads.clamp(1, partitions.len().max(1));
+    let scratch = match &effort.work {
         Some(dir) => Scratch::kept(dir),
         None => Scratch::passing(),
     };
+    let context_bytes = usize::try_from(config.run.context_bytes.0).unwrap_or(usize::MAX);
     let run = Run {
         past: Past {
             config,
@@ -68,32 +64,30 @@ pub fn verify(
             repository: repository(config)?,
             scratch: scratch.map_err(ReplayError::Scratch)?,
             stores: Past::stores(),
-            context_bytes: usize::try_from(config.run.context_bytes.0).unwrap_or(usize::MAX)
-                / threads,
+            context_bytes: context_bytes / threads,
         },
-        wanted,
         progress,
-        pace: wanted.most_per_s.map(Pace::new),
+        pace: effort.most_per_s.map(Pace::new),
     };
     let queue = Mutex::new(partitions);
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop();
-    let work = || -> Result<Vec<PartitionReport>, ReplayError> {
-        let mut reports = Vec::new();
+    let work = || -> Result<Vec<(i32, T)>, ReplayError> {
+        let mut done = Vec::new();
         while let Some(partition) = next() {
-            reports.push(Walk::through(&run, partition)?);
+            done.push((partition, work(&run, partition)?));
         }
-        Ok(reports)
+        Ok(done)
     };
-    let mut reports = Vec::new();
+    let mut all = Vec::new();
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         for worker in workers {
-            reports.extend(worker.join().map_err(|_| ReplayError::Panicked)??);
+            all.extend(worker.join().map_err(|_| ReplayError::Panicked)??);
         }
         Ok::<(), ReplayError>(())
     })?;
-    reports.sort_unstable_by_key(|report| report.partition);
-    Ok(reports)
+    all.sort_unstable_by_key(|(partition, _)| *partition);
+    Ok(all.into_iter().map(|(_, done)| done).collect())
 }
 
 /// Those wanted, highest first; all if none is named.
@@ -122,6 +116,12 @@ fn partitions(config: &Config, wanted: &[i32]) -> Result<Vec<i32>, ReplayError> 
 }
 
 impl Run<'_> {
+    /// So many offsets more are gone through.
+    pub fn expect(&self, offsets: i64) {
+        let offsets = u64::try_from(offsets).unwrap_or(0);
+        self.progress.total.fetch_add(offsets, Ordering::Relaxed);
+    }
+
     /// Counts one record, and waits where the rate says so.
     pub fn count(&self) {
         let done = self.progress.done.fetch_add(1, Ordering::Relaxed);
