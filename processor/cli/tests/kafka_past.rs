@@ -1,0 +1,367 @@
+//! The past of a log that a real processor judged, with checkpoints: verified from anywhere, tampered with, and judged by other policies.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use common::{Kafka, Ran, Running, text};
+use gavel_runtime::kafka::{Cluster, admin_client};
+use rdkafka::admin::AdminOptions;
+use rdkafka::{Offset, TopicPartitionList};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const PARTITIONS: i32 = 2;
+/// `drat` alone is rude, and a mute follows from three of them.
+const MILD: &str = r#"
+[policy]
+id = "mild"
+topics = ["rude"]
+[audience.default]
+default = { flag = 2, mask = 3, block = 5 }
+[[term]]
+id = "rude-1"
+match = ["drat"]
+topic = "rude"
+risk = 3
+[strikes]
+per_risk = { "3" = 1.0, "6" = 2.0 }
+half_life = "90d"
+at = [ { gte = 2.5, action = "mute", for = "1h" } ]
+"#;
+
+/// A past, and the processor that is still there.
+struct Past {
+    kafka: Kafka,
+    files: TempDir,
+    _processor: Running,
+}
+
+impl Past {
+    /// Judged by this policy from the beginning; `rounds` times twelve users say one line each, the last of them always the same word.
+    fn new(name: &str, policy: &str, rounds: usize) -> Past {
+        let files = tempfile::tempdir().expect("a temporary directory");
+        let store = files.path().join("checkpoints");
+        let kafka = Kafka::for_test(&format!("past-{name}"))
+            .with("GAVEL_KAFKA_GROUP")
+            .set("GAVEL_CHECKPOINTS_STORE", text(&store))
+            .set("GAVEL_CHECKPOINTS_EVERY_MS", "200")
+            // All of them stay.
+            .set("GAVEL_CHECKPOINTS_ANCHOR_EVERY_MS", "1")
+            .set("GAVEL_RUN_EPOCH_MS", "100");
+        let partitions = PARTITIONS.to_string();
+        kafka
+            .run(&["topics", "create", "--partitions", &partitions])
+            .expect(0);
+        write(&files, "policy.toml", policy);
+        let path = files.path().join("policy.toml");
+        kafka.run(&["policy", "activate", text(&path)]).expect(0);
+        let processor = kafka.start_processor(1);
+        let mut judged = PARTITIONS as usize;
+        for round in 0..rounds {
+            let lines: String = (0..12)
+                .map(|user| {
+                    let words = match (round + user) % 4 {
+                        _ if user == 11 => "drat",
+                        0 => "drat",
+                        1 => "heck",
+                        _ => "hello",
+                    };
+                    format!(
+                        "{{\"message_id\":\"m{round}-{user}\",\"community\":\"c\",\"channel\":\"ch{}\",\"user\":\"u{user}\",\"text\":\"{words} {round}\"}}\n",
+                        user % 3
+                    )
+                })
+                .collect();
+            kafka
+                .run_with(&["produce", "-"], lines.as_bytes())
+                .expect(0);
+            judged += 12;
+            kafka.wait_for_verdicts(judged);
+            // Time for a checkpoint.
+            std::thread::sleep(std::time::Duration::from_millis(400));
+        }
+        Past {
+            kafka,
+            files,
+            _processor: processor,
+        }
+    }
+
+    fn verify(&self, more: &[&str]) -> Ran {
+        let all = [&["replay", "verify", "--output", "json"], more].concat();
+        self.kafka.run(&all)
+    }
+
+    /// Where a partition's messages end.
+    fn end(&self, partition: i32) -> i64 {
+        let config = self.kafka.config();
+        let cluster = Cluster::new(&config).expect("a client");
+        let bounds = cluster.bounds(&config.topics.messages, partition);
+        bounds.expect("the broker answers").end
+    }
+
+    /// As retention does.
+    fn trim(&self, below: i64) {
+        let config = self.kafka.config();
+        let mut list = TopicPartitionList::new();
+        for partition in 0..PARTITIONS {
+            list.add_partition_offset(&config.topics.messages, partition, Offset::Offset(below))
+                .expect("an offset");
+        }
+        let admin = admin_client(&config).expect("a client");
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        runtime
+            .block_on(admin.delete_records(&list, &AdminOptions::new()))
+            .expect("deleted");
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.files.path().join(name)
+    }
+
+    /// Files of a kind in the store of checkpoints.
+    fn objects(&self, part: &str) -> Vec<PathBuf> {
+        fn below(dir: &Path, found: &mut Vec<PathBuf>) {
+            for entry in std::fs::read_dir(dir).expect("readable") {
+                let path = entry.expect("readable").path();
+                if path.is_dir() {
+                    below(&path, found);
+                } else {
+                    found.push(path);
+                }
+            }
+        }
+        let mut found = Vec::new();
+        below(&self.file("checkpoints"), &mut found);
+        found.retain(|path| text(path).contains(part));
+        found.sort();
+        found
+    }
+}
+
+fn write(files: &TempDir, name: &str, content: &str) {
+    std::fs::write(files.path().join(name), content).expect("written");
+}
+
+fn field(reports: &[Value], name: &str) -> Vec<Value> {
+    reports.iter().map(|report| report[name].clone()).collect()
+}
+
+fn checkpoints(report: &Value) -> &Vec<Value> {
+    report["checkpoints"].as_array().expect("a list")
+}
+
+#[test]
+fn a_past_is_verified_from_its_beginning_and_from_any_checkpoint_with_the_same_chain() {
+    let past = Past::new("verify", MILD, 6);
+    let whole = past.verify(&[]).expect(0).json();
+    for report in &whole {
+        assert_eq!(report["began"], json!({"at": "log"}));
+        assert_eq!(report["records"], report["equal"], "{report}");
+        assert!(checkpoints(report).len() >= 2, "{report}");
+        assert_eq!(report["orders"].as_array().map(Vec::len), Some(1));
+    }
+    let from = (past.end(0).min(past.end(1)) - 6).to_string();
+    let late = past.verify(&["--from", &from]).expect(0).json();
+    let early = past
+        .verify(&["--from", &from, "--checkpoints", "none"])
+        .expect(0)
+        .json();
+    for (late, early) in late.iter().zip(&early) {
+        assert_eq!(late["began"]["at"], "checkpoint", "{late}");
+        assert_eq!(early["began"]["at"], "log", "{early}");
+        for name in ["from", "records", "equal", "chain"] {
+            assert_eq!(late[name], early[name], "{name}");
+        }
+        assert!(late["lead_in"].as_u64() < early["lead_in"].as_u64());
+        assert!(late["records"].as_u64() >= Some(6));
+    }
+}
+
+#[test]
+fn an_audit_is_split_interrupted_gone_on_with_and_put_together() {
+    let past = Past::new("split", MILD, 3);
+    let (first, second) = (past.file("0.json"), past.file("1.json"));
+    let work = past.file("work");
+    for (partition, file) in [("0", &first), ("1", &second), ("1", &second)] {
+        let arguments = ["--partitions", partition, "--work", text(&work)];
+        let all = [&arguments[..], &["--report", text(file)]].concat();
+        past.verify(&all).expect(0);
+    }
+    let page = past.file("page.html");
+    let merged = past
+        .kafka
+        .run(&[
+            "replay",
+            "merge",
+            text(&first),
+            text(&second),
+            "--output",
+            "json",
+            "--html",
+            text(&page),
+        ])
+        .expect(0)
+        .json();
+    let whole = past.verify(&["--digest"]).expect(0).json();
+    assert_eq!(merged, whole);
+    let page = std::fs::read_to_string(page).expect("written");
+    assert!(page.contains("every verdict is as recorded, byte for byte"));
+    past.kafka
+        .run(&["replay", "merge", text(&first), text(&first)])
+        .expect_error(2, "partition 0 stands in another report too");
+}
+
+#[test]
+fn what_retention_has_taken_is_unverifiable_and_never_different() {
+    let past = Past::new("retention", MILD, 6);
+    past.trim(14);
+    let reports = past
+        .verify(&[])
+        .expect_error(4, "a part cannot be verified")
+        .json();
+    for report in &reports {
+        let before = report["unverifiable_before"].as_i64().expect("an offset");
+        assert!(before >= 14, "{report}");
+        assert_eq!(report["from"], json!(before));
+        assert_eq!(report["began"]["boundary"], json!(before - 1));
+        assert!(report["records"].as_u64() > Some(0) && report["differences"] == json!(0));
+    }
+    let from = reports[0]["from"].as_i64().max(reports[1]["from"].as_i64());
+    let from = from.expect("an offset").to_string();
+    past.verify(&["--from", &from]).expect(0);
+    past.verify(&["--checkpoints", "none"])
+        .expect_error(4, "a part cannot be verified");
+}
+
+#[test]
+fn a_checkpoint_that_was_tampered_with_is_flagged_and_nothing_else() {
+    let past = Past::new("tamper", MILD, 4);
+    let manifest = past.objects("/0/manifests/").pop().expect("there are some");
+    let boundary: i64 = text(&manifest)
+        .rsplit('/')
+        .next()
+        .and_then(|name| name.split(['-', '.']).next())
+        .and_then(|number| number.parse().ok())
+        .expect("the name begins with the offset");
+    let mut bytes = std::fs::read(&manifest).expect("readable");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&manifest, bytes).expect("written");
+    let reports = past.verify(&[]).expect_error(1, "1 of 2 partitions").json();
+    let wrong: Vec<&Value> = reports
+        .iter()
+        .flat_map(checkpoints)
+        .filter(|checkpoint| !checkpoint["wrong"].is_null())
+        .collect();
+    assert_eq!(wrong.len(), 1, "{wrong:?}");
+    assert_eq!(wrong[0]["boundary"], json!(boundary));
+    assert_eq!(field(&reports, "differences"), [json!(0), json!(0)]);
+    past.verify(&["--skip-checkpoints"]).expect(0);
+}
+
+#[test]
+fn the_policy_that_judged_would_have_judged_the_same() {
+    let past = Past::new("same", MILD, 4);
+    let policy = past.file("policy.toml");
+    for baseline in ["recorded", text(&policy)] {
+        let all = ["replay", "what-if", "--policy", text(&policy)];
+        let all = [&all[..], &["--baseline", baseline, "--output", "json"]].concat();
+        let report = past.kafka.run(&all).expect(0).json().remove(0);
+        assert_eq!(report["compared"], json!(48), "{report}");
+        assert_eq!(report["differing"], json!(0), "{report}");
+        assert_eq!(report["differences"]["rules"], json!({}));
+    }
+}
+
+#[test]
+fn a_candidate_would_have_given_what_a_log_under_it_gives() {
+    let strict = MILD
+        .replace("\"mild\"", "\"strict\"")
+        .replace("[\"drat\"]", "[\"heck\"]")
+        .replace("risk = 3\n", "risk = 6\n");
+    let (past, other) = (
+        Past::new("candidate", MILD, 5),
+        Past::new("under-it", &strict, 5),
+    );
+    write(&past.files, "strict.toml", &strict);
+    let candidate = past.file("strict.toml");
+    let report = past
+        .kafka
+        .run(&[
+            "replay",
+            "what-if",
+            "--policy",
+            text(&candidate),
+            "--output",
+            "json",
+        ])
+        .expect(0)
+        .json()
+        .remove(0);
+    // Verdicts of the same messages under the two, judged in truth.
+    let judged = |past: &Past| {
+        let verdicts = past.kafka.run(&["verdicts"]).expect(0).json();
+        let of_messages = verdicts.into_iter().filter(|one| one["code"] != "control");
+        of_messages
+            .map(|one| {
+                let id = one["message_id"].as_str().expect("a text").to_owned();
+                (id, one["action"].as_str().expect("a text").to_owned())
+            })
+            .collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let (before, after) = (judged(&past), judged(&other));
+    let mut expected = json!({});
+    for (id, action) in &before {
+        let count = &mut expected[action][&after[id]];
+        *count = json!(count.as_u64().unwrap_or(0) + 1);
+    }
+    assert_eq!(report["differences"]["actions"], expected);
+    assert!(report["differences"]["newly_muted"]["count"].as_u64() > Some(0));
+    assert!(report["differences"]["no_longer_muted"]["count"].as_u64() > Some(0));
+    assert!(report["differences"]["samples"][0]["text"].is_string());
+}
+
+#[test]
+fn a_policy_is_activated_only_after_a_what_if_that_kept_its_budget() {
+    let past = Past::new("gate", MILD, 3);
+    write(
+        &past.files,
+        "strict.toml",
+        &MILD
+            .replace("\"mild\"", "\"strict\"")
+            .replace("[\"drat\"]", "[\"drat\", \"heck\"]")
+            .replace("risk = 3\n", "risk = 6\n"),
+    );
+    let (strict, report) = (past.file("strict.toml"), past.file("report.json"));
+    let page = past.file("page.html");
+    let ask = |more: &[&str]| {
+        let all = ["replay", "what-if", "--policy", text(&strict)];
+        let files = ["--report", text(&report), "--html", text(&page)];
+        past.kafka.run(&[&all[..], &files, more].concat())
+    };
+    let activate = || {
+        past.kafka.run(&[
+            "policy",
+            "activate",
+            text(&strict),
+            "--after-what-if",
+            text(&report),
+        ])
+    };
+    activate().expect_error(1, "nothing was activated");
+    ask(&[]).expect(0);
+    activate().expect_error(1, "it has no budget for new blocks");
+    ask(&["--max-new-blocks", "0.1%"]).expect_error(1, "newly blocks or mutes");
+    activate().expect_error(1, "exceeds the budget");
+    ask(&["--max-new-blocks", "100%", "--partitions", "0"]).expect(0);
+    activate().expect_error(1, "leaves out a part");
+    ask(&["--max-new-blocks", "100%", "--community", "c"]).expect(0);
+    activate().expect_error(1, "about the scope `c`");
+    ask(&["--max-new-blocks", "100%"]).expect(0);
+    let shown = std::fs::read_to_string(&page).expect("written");
+    assert!(shown.contains("What if “strict” had judged?") && shown.contains("kept"));
+    activate().expect(0);
+    activate().expect_error(1, "another policy has come into force since");
+}
