@@ -150,6 +150,7 @@ fn decay(points: u64, elapsed: i64, half_life: i64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn points_halve_exactly_with_each_half_life_and_fall_steadily_between() {
@@ -163,5 +164,34 @@ mod tests {
         assert!(fall.windows(2).all(|pair| pair[1] <= pair[0]));
         assert!((fall[500] as i64 - 707_107).abs() < 300);
         assert_eq!(decay(u64::MAX, i64::MAX, 1), 0);
+    }
+
+    fn any_standing() -> impl Strategy<Value = Standing> {
+        (0..9_000i64, 0..9_000u64, 0..5_000i64, 0u8..3, 0..5_000u64).prop_map(
+            |(mute_until, strikes, strikes_at, trust, trust_floor)| Standing {
+                mute_until,
+                strikes,
+                strikes_at,
+                trust: TrustLevel::from_byte(trust).unwrap_or_default(),
+                trust_floor,
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn no_worse_means_in_no_respect(
+            after in any_standing(),
+            before in any_standing(),
+            half_life in proptest::option::of(1i64..9_000),
+            now in 5_000i64..9_000,
+        ) {
+            let strikes = half_life.map(|half_life| Strikes { per_risk: [0; 8], half_life, steps: Vec::new() });
+            let (strikes, half_life) = (strikes.as_ref(), half_life.unwrap_or(1));
+            let mended = after.no_worse_than(&before, strikes, now);
+            prop_assert!(mended.mute_until <= before.mute_until);
+            prop_assert!(mended.strikes_left(now, half_life) <= before.strikes_left(now, half_life));
+            prop_assert!(mended.trust(strikes, now) >= before.trust(strikes, now));
+        }
     }
 }
