@@ -3,6 +3,9 @@
 mod common;
 
 use common::{Kafka, Running, text};
+use gavel_runtime::kafka::{Cluster, admin_client};
+use rdkafka::admin::AdminOptions;
+use rdkafka::{Offset, TopicPartitionList};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -97,6 +100,27 @@ impl Chat {
         self.kafka.run(&inspect)
     }
 
+    /// As retention does.
+    fn trim_verdicts(&self) {
+        let config = self.kafka.config();
+        let topic = &config.topics.verdicts;
+        let mut list = TopicPartitionList::new();
+        for partition in 0..PARTITIONS as i32 {
+            let cluster = Cluster::new(&config).expect("a client");
+            let end = cluster.bounds(topic, partition).expect("bounds").end;
+            list.add_partition_offset(topic, partition, Offset::Offset(end))
+                .expect("an offset");
+        }
+        let admin = admin_client(&config).expect("a client");
+        let trimmed = admin.delete_records(&list, &AdminOptions::new());
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime")
+            .block_on(trimmed)
+            .expect("trimmed");
+    }
+
     fn stop(&mut self) {
         assert_eq!(self.processor.stop().0, 0, "{}", self.processor.log());
     }
@@ -174,12 +198,16 @@ fn an_overturned_verdict_frees_its_user_and_the_audit_agrees() {
     let refused = ["state", "overturn", &beyond, "--reason", "why not"];
     chat.kafka.run(&refused).expect_error(1, "no verdict");
     let nowhere = ["state", "overturn", "7:0", "--reason", "why not"];
-    chat.kafka.run(&nowhere).expect_error(3, "no partition 7");
+    chat.kafka.run(&nowhere).expect_error(2, "no partition 7");
     chat.stop();
     let shown = chat.inspect().expect(0).json().remove(0);
     let left = shown["context"]["consequences"].as_array().expect("a list");
     assert_eq!(left.len(), 2);
     chat.kafka.run(&["replay", "verify"]).expect(0);
+
+    chat.trim_verdicts();
+    let late = [&["state"], &reasoned[..]].concat();
+    chat.kafka.run(&late).expect_error(1, "is gone");
 }
 
 #[test]
