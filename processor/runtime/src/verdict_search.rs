@@ -29,18 +29,9 @@ pub fn find(
     of: VerdictsOf<'_>,
     offset: i64,
 ) -> Result<Found, BrokerError> {
-    let (mut low, mut high) = (bounds.start, bounds.end);
-    while high - low > NEAR {
-        let middle = low + (high - low) / 2;
-        match first(reader, middle, bounds.end, of)? {
-            Some((at, source)) if at < high && source <= offset => low = at.max(middle),
-            Some(_) | None => high = middle,
-        }
-    }
-    let near = Bounds {
-        start: low,
-        end: bounds.end.min(high.saturating_add(1)),
-    };
+    let near = halve(bounds, NEAR, offset, |from| {
+        first(reader, from, bounds.end, of)
+    })?;
     let (found, _) = scan(reader, near, of, offset)?;
     if let Some(verdict) = found {
         return Ok(Found::Verdict(Box::new(verdict)));
@@ -49,6 +40,26 @@ pub fn find(
     Ok(found.map_or(Found::Nothing { oldest }, |verdict| {
         Found::Verdict(Box::new(verdict))
     }))
+}
+
+/// Halves the bounds to at most `near` records that have the verdict unless all is unusual. `first` gives place and message of the first
+/// verdict from a place on.
+fn halve<E>(
+    bounds: Bounds,
+    near: i64,
+    offset: i64,
+    mut first: impl FnMut(i64) -> Result<Option<(i64, i64)>, E>,
+) -> Result<Bounds, E> {
+    // What stands at `start` is about this message or one before, what stands at `end` about one behind; in between every message is passed.
+    let Bounds { mut start, mut end } = bounds;
+    while end - start > near.max(1) {
+        let middle = start + (end - start) / 2;
+        match first(middle)? {
+            Some((at, source)) if at < end && source <= offset => start = at,
+            Some(_) | None => end = middle,
+        }
+    }
+    Ok(Bounds { start, end })
 }
 
 /// Whether a record is a verdict of this log; the offset of its message.
@@ -98,4 +109,58 @@ fn scan(
         }
     }
     Ok((None, oldest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::convert::Infallible;
+
+    /// Verdicts about messages 100 to 400 but for every seventh, with other records between, and with copies after a crash here and there.
+    fn topic() -> Vec<Option<i64>> {
+        let mut topic = Vec::new();
+        for source in 100..400i64 {
+            if source % 7 == 0 {
+                continue;
+            }
+            topic.push(Some(source));
+            if source % 11 == 0 {
+                topic.push(None);
+            }
+            if source % 45 == 0 {
+                let again = source - source % 31..source;
+                topic.extend(
+                    again
+                        .filter(|source| source % 7 != 0 && *source >= 100)
+                        .map(Some),
+                );
+                topic.push(Some(source));
+            }
+        }
+        topic
+    }
+
+    #[test]
+    fn what_is_left_after_halving_has_the_verdict_whatever_was_copied() {
+        let topic = topic();
+        let bounds = Bounds {
+            start: 1_000,
+            end: 1_000 + topic.len() as i64,
+        };
+        for wanted in topic.iter().flatten() {
+            let mut asked = 0;
+            let Ok(left) = halve(bounds, 8, *wanted, |from| {
+                asked += 1;
+                let rest = (from..).zip(&topic[(from - 1_000) as usize..]);
+                let mut verdicts = rest.filter_map(|(at, source)| Some((at, (*source)?)));
+                Ok::<_, Infallible>(verdicts.next())
+            });
+            let left = (left.start - 1_000) as usize..(left.end - 1_000) as usize;
+            assert!(
+                topic[left.clone()].contains(&Some(*wanted)),
+                "{wanted} in {left:?}"
+            );
+            assert!(left.len() <= 8 && asked < 12, "{left:?} after {asked}");
+        }
+    }
 }
