@@ -59,6 +59,7 @@ fn main() {
         engine: 1,
         context_complete: true,
         headers_dropped: false,
+        overturns: None,
     };
     let mut verdict_bytes = Vec::new();
     encode_verdict(&verdict, &mut verdict_bytes);

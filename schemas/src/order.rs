@@ -77,12 +77,16 @@ pub struct UserErased {
     pub issued_at: i64,
 }
 
-/// A human decided that a verdict was wrong.
+/// A person decided that a verdict was wrong. From its marker on, what followed from it is undone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerdictOverturned {
     pub log_id: String,
     pub source_partition: i32,
     pub source_offset: i64,
+    /// Of the message, as the verdict has them.
+    pub community: String,
+    pub user: String,
+    pub message_id: String,
     pub by: String,
     pub reason: String,
     #[serde(with = "apache_avro::serde::bytes")]

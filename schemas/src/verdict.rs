@@ -38,14 +38,16 @@ pub struct Verdict<'a> {
     pub engine: i32,
     pub context_complete: bool,
     pub headers_dropped: bool,
+    /// Offset of the message whose verdict this one undoes.
+    pub overturns: Option<i64>,
 }
 
 /// What follows for the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Effect<'a> {
-    /// `mute`, `escalate` or `trust`.
+    /// `mute`, `escalate`, `trust` or `unmute`.
     pub kind: &'a str,
-    /// End of a mute, milliseconds since 1970.
+    /// End of a mute, milliseconds since 1970; none for an unmute: it is over.
     pub until: Option<i64>,
     pub queue: Option<&'a str>,
     pub trust: Option<&'a str>,
@@ -113,6 +115,7 @@ pub fn encode_verdict(verdict: &Verdict<'_>, out: &mut Vec<u8>) {
     put_int(verdict.engine, out);
     put_boolean(verdict.context_complete, out);
     put_boolean(verdict.headers_dropped, out);
+    put_nullable_long(verdict.overturns, out);
 }
 
 /// One block with its count, then the empty block that ends an Avro array.

@@ -35,6 +35,7 @@ pub struct VerdictRecord {
     pub engine: i32,
     pub context_complete: bool,
     pub headers_dropped: bool,
+    pub overturns: Option<i64>,
 }
 
 /// Owned [`Effect`](crate::Effect).

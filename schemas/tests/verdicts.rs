@@ -63,6 +63,7 @@ fn encode(record: &VerdictRecord) -> Vec<u8> {
         engine: record.engine,
         context_complete: record.context_complete,
         headers_dropped: record.headers_dropped,
+        overturns: record.overturns,
     };
     let mut out = Vec::new();
     encode_verdict(&verdict, &mut out);
@@ -193,6 +194,7 @@ fn reasons_over_the_limit_are_not_written() {
         engine: 1,
         context_complete: true,
         headers_dropped: false,
+        overturns: None,
     };
     let mut bytes = Vec::new();
     encode_verdict(&verdict, &mut bytes);

@@ -181,7 +181,7 @@ def expect(schemas, control, model, record, verdict, problems):
                 problems.add("unknown policy", record.partition, record.offset, f"{digest}: pass --policy {digest}=FILE")
                 return Expected("control", "allow", model.clock), None
             model.activate(order["scope"], datum["order"], digest, control.policies[digest])
-    elif datum["kind"] in ("user-erased", "history-accepted"):
+    elif datum["kind"] in ("user-erased", "verdict-overturned", "history-accepted"):
         problems.add("beyond the model", record.partition, record.offset, datum["kind"])
     return model.control(), None
 
@@ -206,6 +206,7 @@ def check_verdict(problems, record, verdict, expected, why):
     others = [effect["kind"] for effect in verdict["effects"] if effect["kind"] not in ("mute", "escalate")]
     differs("other effects", others, [])
     differs("context_complete", verdict["context_complete"], True)
+    differs("overturns", verdict["overturns"], None)
     if expected.labels is not None:
         differs("labels", {label["topic"]: label["risk"] for label in verdict["labels"]}, expected.labels)
     if expected.reasons is not None:

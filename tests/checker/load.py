@@ -223,7 +223,7 @@ class Load:
 ANY_VERDICT = {
     "log_id": "", "source_partition": 0, "source_offset": 0, "message_id": "", "community": "", "channel": "", "user": "",
     "sent_at": 0, "judged_at": 0, "code": "", "action": "", "effects": [], "labels": [], "reasons": [], "masked_text": None,
-    "duplicate_of": None, "policy": "", "engine": 1, "context_complete": True, "headers_dropped": False,
+    "duplicate_of": None, "policy": "", "engine": 1, "context_complete": True, "headers_dropped": False, "overturns": None,
 }
 
 

@@ -133,6 +133,7 @@ class Run:
             "engine": 1,
             "context_complete": True,
             "headers_dropped": dropped,
+            "overturns": None,
         }
         number = record.partition
         value = SCHEMAS.encode("Verdict", verdict)

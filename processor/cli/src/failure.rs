@@ -140,9 +140,14 @@ impl From<OrderError> for Failure {
             OrderError::Control(error) => error.into(),
             OrderError::Scope { .. }
             | OrderError::Ambiguous { .. }
-            | OrderError::NotInLog { .. } => Failure::usage(error, next),
+            | OrderError::NotInLog { .. }
+            | OrderError::OfARetry { .. }
+            | OrderError::NotOverturnable { .. }
+            | OrderError::NoUser { .. } => Failure::usage(error, next),
             OrderError::NotMarked { .. } => Failure::broken(error, next),
-            OrderError::InForceAlready { .. }
+            OrderError::VerdictGone { .. }
+            | OrderError::NoVerdict { .. }
+            | OrderError::InForceAlready { .. }
             | OrderError::NothingInForce { .. }
             | OrderError::NoShadow { .. }
             | OrderError::ShadowPartitions { .. }

@@ -66,6 +66,9 @@ pub fn why(verdict: &VerdictRecord) -> String {
     if let Some(first) = verdict.duplicate_of {
         parts.push(format!("copy of {first}"));
     }
+    if let Some(offset) = verdict.overturns {
+        parts.push(format!("overturns {offset}"));
+    }
     if let Some(text) = &verdict.masked_text {
         parts.push(format!("\"{text}\""));
     }

@@ -97,6 +97,7 @@ fn a_verdict_has_the_fields_of_the_schema_in_their_order() {
         "engine",
         "context_complete",
         "headers_dropped",
+        "overturns",
     ];
     let places: Vec<usize> = expected
         .iter()

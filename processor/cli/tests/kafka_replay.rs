@@ -307,7 +307,7 @@ fn what_is_not_judged_yet_is_no_difference() {
 fn a_changed_verdict_is_shown_with_both_sides() {
     let log = Log::new("changed");
     let difference = log.must_differ(5, "the verdict differs", |outputs| {
-        flip_last_byte(&mut outputs[5])
+        flip_headers_dropped(&mut outputs[5])
     });
     assert_eq!(
         (
@@ -329,7 +329,7 @@ fn a_changed_copy_is_shown_with_both_sides() {
     let log = Log::new("copy");
     let difference = log.must_differ(4, "a copy differs", |outputs| {
         let mut copy = outputs[4].clone();
-        flip_last_byte(&mut copy);
+        flip_headers_dropped(&mut copy);
         outputs.push(copy);
     });
     assert_eq!(
@@ -462,8 +462,10 @@ fn headered(record: Outgoing<'_>, headers: bool) -> Outgoing<'_> {
     }
 }
 
-/// The last field is a boolean: the bytes stay a verdict, and say something else.
-fn flip_last_byte(output: &mut Output) {
-    let last = output.value.last_mut().expect("a verdict has bytes");
-    *last = 1 - *last;
+/// A boolean before the last field, which is null: the bytes stay a verdict, and say something else.
+fn flip_headers_dropped(output: &mut Output) {
+    let [.., dropped, 0] = output.value.as_mut_slice() else {
+        panic!("a verdict that overturns nothing");
+    };
+    *dropped = 1 - *dropped;
 }

@@ -15,7 +15,7 @@ mod state;
 mod text;
 
 pub use clock::Timestamp;
-pub use context::{ContextView, context_expired, describe_context};
+pub use context::{ConsequenceView, ContextView, context_expired, describe_context};
 pub use control::{ControlLog, NoPolicy, Opened, RecordedOrder};
 pub use digest::{Digest, NotADigest};
 pub use fold::{Contexts, Fold, HaltReason, MissingPolicy, Patience, Record, Ruling, Step};

@@ -22,6 +22,8 @@ pub enum Code {
     Muted,
     /// No policy was active.
     NoPolicy,
+    /// The marker of an order that undid an earlier verdict.
+    Overturned,
 }
 
 impl Action {
@@ -51,12 +53,13 @@ impl Code {
         matches!(self, Code::Judged | Code::Muted | Code::NoPolicy)
     }
 
-    pub const ALL: [Code; 5] = [
+    pub const ALL: [Code; 6] = [
         Code::Judged,
         Code::Control,
         Code::Refused,
         Code::Muted,
         Code::NoPolicy,
+        Code::Overturned,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -66,6 +69,7 @@ impl Code {
             Code::Refused => "refused",
             Code::Muted => "muted",
             Code::NoPolicy => "no-policy",
+            Code::Overturned => "overturned",
         }
     }
 

@@ -31,6 +31,9 @@ pub struct PartitionState {
     /// Shadows that have ended: the order that put the candidate there, or ended it. Kept because an older order changes nothing.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) ended_shadows: BTreeMap<String, Activation>,
+    /// The clock at the last marker that had a user forgotten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) erased_at: Option<i64>,
 }
 
 /// Stored bytes that are no state of a partition.
@@ -50,6 +53,7 @@ impl Default for PartitionState {
             activations: BTreeMap::new(),
             shadows: BTreeMap::new(),
             ended_shadows: BTreeMap::new(),
+            erased_at: None,
         }
     }
 }
@@ -85,6 +89,11 @@ impl PartitionState {
     /// Candidates in shadow, by scope.
     pub fn shadows(&self) -> &BTreeMap<String, Activation> {
         &self.shadows
+    }
+
+    /// When the last order to forget a user counted, in milliseconds since 1970. What was stored before may still hold that user.
+    pub fn erased_at(&self) -> Option<i64> {
+        self.erased_at
     }
 
     /// The policies in force, and those in shadow.

@@ -9,7 +9,7 @@ use corpus::{Corpus, Partition};
 use gavel_judge::{MemoryContexts, Policy};
 use std::sync::Arc;
 
-const DIGEST: &str = "2f2303224a368b2efb867d3ecc31bd09748dc173b58707fec30ee8d226bb6604";
+const DIGEST: &str = "6f68c7b8569724ad3a2fa43618ac01705e1a7ee59ee4056681c06a94e7886688";
 
 fn world() -> (Arc<Policy>, Vec<Vec<u8>>) {
     let corpus = Corpus::sized(1_000, 1_000);

@@ -232,6 +232,7 @@ impl<'a> Processor<'a> {
         verdict.put("engine", 1);
         verdict.put("context_complete", true);
         verdict.put("headers_dropped", false);
+        verdict.put("overturns", none());
         Ok(verdict.into())
     }
 }

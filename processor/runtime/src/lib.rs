@@ -21,5 +21,6 @@ pub mod shadow_report;
 pub mod shell;
 pub mod telemetry;
 pub mod topics;
+mod verdict_search;
 pub mod verdict_tail;
 pub mod verdicts;

@@ -7,18 +7,23 @@
 
 mod accept;
 mod activate;
+mod erase;
 mod error;
 pub mod history;
+mod overturn;
 
 pub use accept::{Acceptance, Accepted};
 pub use activate::{Activated, Activation, RolledBack};
+pub use erase::{Erased, Erasure};
 pub use error::OrderError;
+pub use overturn::{Appealed, Overturned};
 
 use gavel_judge::{ControlLog, Digest, Document, ENGINE, Policy};
 use gavel_schemas::{
     ControlMarker, LogOpened, Order, PolicyDocument, encode_marker, encode_order, limits,
 };
 use sha2::Digest as _;
+use std::ops::Range;
 
 use crate::clock::wall_ms;
 use crate::config::Config;
@@ -188,8 +193,13 @@ impl Orders<'_> {
         Ok(sha2::Sha256::digest(&value).into())
     }
 
-    /// Sends the marker of an order to every message partition.
-    fn mark(&self, order: i64, partitions: i32, time: Option<i64>) -> Result<(), OrderError> {
+    /// Sends the marker of an order to these message partitions; gives its bytes.
+    fn mark(
+        &self,
+        order: i64,
+        partitions: Range<i32>,
+        time: Option<i64>,
+    ) -> Result<Vec<u8>, OrderError> {
         let recorded = self
             .control()
             .orders()
@@ -206,7 +216,7 @@ impl Orders<'_> {
             },
             &mut value,
         );
-        for partition in 0..partitions {
+        for partition in partitions {
             self.sender.send_one(Outgoing {
                 topic: &self.config.topics.messages,
                 partition: Some(partition),
@@ -216,7 +226,7 @@ impl Orders<'_> {
                 headers: None,
             })?;
         }
-        Ok(())
+        Ok(value)
     }
 }
 

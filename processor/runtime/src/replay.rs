@@ -12,7 +12,6 @@ mod report;
 mod run;
 mod scratch;
 mod straight;
-mod verdict_search;
 mod verify;
 mod what_if;
 

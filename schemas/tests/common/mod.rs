@@ -21,13 +21,13 @@ pub const PUBLISHED: [(&str, u64); 11] = [
     (avsc::OLD_CHAT_MESSAGES[1], 0x9653_04c7_ae52_11ee),
     (avsc::CHAT_MESSAGE, 0x9c0f_821b_af35_0705),
     (avsc::CONTROL_MARKER, 0x55a2_68ca_2e5c_c84b),
-    (avsc::VERDICT, 0x7d0f_ca75_ed94_6616),
+    (avsc::VERDICT, 0x63a1_4de9_98b0_5cfc),
     (avsc::POLICY_DOCUMENT, 0x593e_4505_02cf_c37b),
     (avsc::POLICY_ACTIVATED, 0xebc2_bc42_fe70_34c5),
     (avsc::LOG_OPENED, 0x40a0_ef8f_87c6_59a6),
     (avsc::HISTORY_ACCEPTED, 0x55c9_b99a_e0fc_0624),
     (avsc::USER_ERASED, 0x2317_dfae_21e5_8675),
-    (avsc::VERDICT_OVERTURNED, 0xfc66_f2c6_944c_7e32),
+    (avsc::VERDICT_OVERTURNED, 0x6ed5_569d_3da2_2068),
 ];
 
 /// `C3 01` and the published fingerprint.

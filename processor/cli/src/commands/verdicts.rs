@@ -35,7 +35,7 @@ pub struct Verdicts {
     #[arg(long)]
     action: Option<String>,
 
-    /// Only this code: judged, control, refused, muted, no-policy
+    /// Only this code: judged, control, refused, muted, no-policy, overturned
     #[arg(long)]
     code: Option<String>,
 

@@ -39,9 +39,11 @@ impl Fold {
                     scratch.decision.fired.push(index);
                     scratch.decision.risk(compiled.topic, compiled.rule.risk);
                     if let Some(consequence) = &compiled.rule.consequence {
-                        scratch
-                            .decision
-                            .consequence(consequence, now, scratch.context.mute_until);
+                        scratch.decision.consequence(
+                            consequence,
+                            now,
+                            scratch.context.standing.mute_until,
+                        );
                     }
                 }
             }

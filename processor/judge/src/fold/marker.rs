@@ -5,13 +5,17 @@
 //! can try again.
 
 use super::message::context_key;
-use super::{Contexts, EVERYWHERE, Fold, HaltReason, Patience, scoped};
+use super::{Contexts, EVERYWHERE, Fold, HaltReason, Patience, Place, scoped};
 use crate::ENGINE;
 use crate::control::{ControlLog, PolicyOf};
 use crate::digest::Digest;
 use crate::policy::Policy;
+use crate::ruling::{Action, Code};
 use crate::state::Activation;
-use gavel_schemas::{ControlMarker, Order, PolicyActivated, Refusal};
+use gavel_schemas::{
+    ControlMarker, Order, PolicyActivated, Refusal, UserErased, VerdictOverturned,
+};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub(super) enum Resolved {
@@ -32,7 +36,10 @@ pub(super) enum Change {
     Erase {
         community: String,
         user: String,
+        /// Numbers of the candidates that may have a context of the user.
+        candidates: BTreeSet<i64>,
     },
+    Overturn(VerdictOverturned),
 }
 
 impl Fold {
@@ -56,12 +63,40 @@ impl Fold {
             Order::UserErased(order) => Resolved::Counts(Change::Erase {
                 community: order.community.clone(),
                 user: order.user.clone(),
+                candidates: self.candidates(marker.order, order, control),
             }),
-            Order::PolicyDocument(_) | Order::LogOpened(_) => Resolved::Counts(Change::Nothing),
-            Order::HistoryAccepted(_) | Order::VerdictOverturned(_) => {
-                Resolved::Counts(Change::Nothing)
+            Order::VerdictOverturned(order) if self.is_about_us(order) => {
+                Resolved::Counts(Change::Overturn(order.clone()))
             }
+            Order::PolicyDocument(_)
+            | Order::LogOpened(_)
+            | Order::HistoryAccepted(_)
+            | Order::VerdictOverturned(_) => Resolved::Counts(Change::Nothing),
         }
+    }
+
+    /// Every candidate that may ever have heard the user here, also those whose shadow has ended: their contexts stay until they expire.
+    /// Of each scope those up to the erasure's own number, and up to the newest that counted here: what else a reader of the control
+    /// log has seen by now must not matter.
+    fn candidates(&self, number: i64, erased: &UserErased, control: &ControlLog) -> BTreeSet<i64> {
+        let state = &self.state;
+        let counted = |scope: &str| {
+            let newest = state.shadows.get(scope).into_iter();
+            newest
+                .chain(state.ended_shadows.get(scope))
+                .map(|activation| activation.order)
+                .max()
+        };
+        let orders = control.orders().filter(|recorded| {
+            let Order::PolicyActivated(order) = recorded.order() else {
+                return false;
+            };
+            let concerned = order.scope == EVERYWHERE || order.scope == erased.community;
+            order.shadow
+                && concerned
+                && (recorded.offset < number || Some(recorded.offset) <= counted(&order.scope))
+        });
+        orders.map(|recorded| recorded.offset).collect()
     }
 
     fn resolve_activation(
@@ -115,11 +150,13 @@ impl Fold {
         }
     }
 
+    /// Makes the change and writes the marker's verdict.
     pub(super) fn carry_out<C: Contexts>(
         &mut self,
+        place: Place,
         change: Change,
         contexts: &mut C,
-    ) -> Result<(), C::Error> {
+    ) -> Result<Result<Code, HaltReason>, C::Error> {
         match change {
             Change::Nothing => {}
             Change::Activate {
@@ -150,17 +187,31 @@ impl Fold {
                     self.end_shadow(&scope);
                 }
             }
-            Change::Erase { community, user } => {
+            Change::Erase {
+                community,
+                user,
+                candidates,
+            } => {
                 let key = &mut self.scratch.key;
-                for activation in self.state.shadows.values() {
-                    context_key(key, Some(activation.order), &community, &user);
+                for number in candidates {
+                    context_key(key, Some(number), &community, &user);
                     contexts.remove(key)?;
                 }
                 context_key(key, None, &community, &user);
                 contexts.remove(key)?;
+                self.state.erased_at = Some(place.now);
             }
+            Change::Overturn(order) => match self.overturn(place, &order, contexts)? {
+                Ok(Some(relief)) => {
+                    self.write_overturned(place, &order, relief);
+                    return Ok(Ok(Code::Overturned));
+                }
+                Ok(None) => {}
+                Err(reason) => return Ok(Err(reason)),
+            },
         }
-        Ok(())
+        self.write_plain(place, Code::Control, Action::Allow);
+        Ok(Ok(Code::Control))
     }
 
     /// For good: a later policy in force does not wake the candidate.

@@ -1,13 +1,13 @@
 //! Judging a message: retry, mute, text, windows, thresholds, strikes, in this order.
 
 use super::{Contexts, Fold, HaltReason, Place, Scratch};
-use crate::context::{Context, NoContext, Said, context_expired};
-use crate::policy::{Policy, TrustLevel};
+use crate::context::{Given, NoContext, Said, context_expired};
+use crate::policy::Policy;
 use crate::ruling::{Action, Code};
 use gavel_schemas::ChatMessage;
 
 /// Err: the fold cannot go on.
-type Judged = Result<(Action, Code), HaltReason>;
+pub(super) type Judged = Result<(Action, Code), HaltReason>;
 
 impl Fold {
     /// Judges a message by the policy in force, then by the candidate in shadow, each with contexts of its own.
@@ -19,20 +19,15 @@ impl Fold {
     ) -> Result<Judged, C::Error> {
         let policy = self.policy_of(&message.community);
         let shadow = self.shadow_of(&message.community, policy.as_deref());
-        if let Some((order, _)) = shadow {
+        let user = User {
+            community: &message.community,
+            name: &message.user,
+        };
+        if let Some((order, _)) = shadow
+            && let Err(reason) = self.remember(place, user, Some(order), contexts)?
+        {
             // Whatever can fail for the candidate fails before anything has changed.
-            let scratch = &mut self.scratch;
-            context_key(
-                &mut scratch.key,
-                Some(order),
-                &message.community,
-                &message.user,
-            );
-            if contexts.load(&scratch.key, &mut scratch.bytes)?
-                && let Err(error) = scratch.context.decode(&scratch.bytes)
-            {
-                return Ok(Err(corrupt(&error)));
-            }
+            return Ok(Err(reason));
         }
         let judged = match policy {
             None => {
@@ -70,14 +65,14 @@ impl Fold {
         shadow: Option<i64>,
         contexts: &mut C,
     ) -> Result<Judged, C::Error> {
-        let scratch = &mut self.scratch;
-        context_key(&mut scratch.key, shadow, &message.community, &message.user);
-        let known = contexts.load(&scratch.key, &mut scratch.bytes)?
-            && !context_expired(&scratch.bytes, place.now);
-        scratch.context.clear();
-        if known && let Err(error) = scratch.context.decode(&scratch.bytes) {
-            return Ok(Err(corrupt(&error)));
+        let user = User {
+            community: &message.community,
+            name: &message.user,
+        };
+        if let Err(reason) = self.remember(place, user, shadow, contexts)? {
+            return Ok(Err(reason));
         }
+        let scratch = &mut self.scratch;
         let digest = content_digest(message, &mut scratch.bytes);
         let before = if message.message_id.is_empty() {
             None
@@ -104,7 +99,7 @@ impl Fold {
             self.write_message(place, message, verdict);
             return Ok(Ok((said.action, said.code)));
         }
-        let (action, code) = if place.now < self.scratch.context.mute_until {
+        let (action, code) = if place.now < self.scratch.context.standing.mute_until {
             self.scratch.context.forget_fragments(policy, place.now);
             self.scratch.decision.clear(policy.topics.len());
             self.scratch.found.hits.clear();
@@ -115,7 +110,7 @@ impl Fold {
             self.scratch.weigh(policy);
             self.count(policy, message, place.now);
             self.decide(policy, message, place.now);
-            self.strike(policy, place.now);
+            self.strike(policy, place);
             (
                 self.scratch.decision.action.unwrap_or(Action::Allow),
                 Code::Judged,
@@ -123,7 +118,8 @@ impl Fold {
         };
         let scratch = &mut self.scratch;
         if let Some(until) = scratch.decision.mute_until {
-            scratch.context.mute_until = scratch.context.mute_until.max(until);
+            let standing = &mut scratch.context.standing;
+            standing.mute_until = standing.mute_until.max(until);
         }
         scratch.context.say(Said {
             digest,
@@ -148,7 +144,7 @@ impl Fold {
 
     fn decide(&mut self, policy: &Policy, message: &ChatMessage<'_>, now: i64) {
         let scratch = &mut self.scratch;
-        let trust = trust_of(policy, &scratch.context, now);
+        let trust = scratch.context.standing.trust(policy.strikes.as_ref(), now);
         scratch.decision.decide(
             policy,
             &message.channel,
@@ -158,52 +154,68 @@ impl Fold {
         );
     }
 
-    fn strike(&mut self, policy: &Policy, now: i64) {
-        let Some(strikes) = &policy.strikes else {
-            return;
-        };
+    /// Gives the message's points, and notes what it brought its user.
+    fn strike(&mut self, policy: &Policy, place: Place) {
         let scratch = &mut self.scratch;
         let highest = scratch.decision.highest_risk();
-        let points = strikes
-            .per_risk
-            .get(usize::from(highest))
-            .copied()
-            .unwrap_or(0);
-        if points == 0 {
-            return;
+        let given = Given {
+            offset: place.offset,
+            at: place.now,
+            points: policy.strikes.as_ref().map_or(0, |strikes| {
+                let points = strikes.per_risk.get(usize::from(highest));
+                points.copied().unwrap_or(0)
+            }),
+            mute_until: scratch.decision.mute_until.unwrap_or(0),
+        };
+        if given.points > 0 || given.mute_until > 0 {
+            scratch.context.give(given, policy.strikes.as_ref());
         }
-        let before = trust_of(policy, &scratch.context, now);
-        let total = scratch
-            .context
-            .strikes_left(now, strikes.half_life)
-            .saturating_add(points);
-        (scratch.context.strikes, scratch.context.strikes_at) = (total, now);
+        let Some(strikes) = policy.strikes.as_ref().filter(|_| given.points > 0) else {
+            return;
+        };
+        let (now, standing) = (place.now, &mut scratch.context.standing);
+        let before = standing.trust(Some(strikes), now);
+        let total = standing.strike(strikes, given.points, now);
         for step in strikes.steps.iter().filter(|step| total >= step.gte) {
             scratch.decision.struck = true;
-            if let Some(consequence) = &step.consequence
-                && let Some(ms) = consequence.mute()
-            {
-                let until = scratch.context.mute_until.max(now.saturating_add(ms));
-                scratch.decision.mute_until = scratch.decision.mute_until.max(Some(until));
-            } else if let Some(consequence) = &step.consequence {
+            if let Some(consequence) = &step.consequence {
                 // The message at hand is decided; only what follows for the user counts here.
                 let action = scratch.decision.action;
                 scratch
                     .decision
-                    .consequence(consequence, now, scratch.context.mute_until);
+                    .consequence(consequence, now, standing.mute_until);
                 scratch.decision.action = action;
             }
         }
-        let reached = strikes.steps.iter().filter(|step| total >= step.gte);
-        if let Some((trust, gte)) = reached
-            .filter_map(|step| Some((step.trust?, step.gte)))
-            .next_back()
-        {
-            (scratch.context.trust, scratch.context.trust_floor) = (trust, (gte / 2).max(1));
-        }
-        let after = trust_of(policy, &scratch.context, now);
+        let after = standing.trust(Some(strikes), now);
         scratch.decision.trust = (after != before).then_some(after);
     }
+
+    /// Takes a user's context into the scratch: empty if there is none or it has expired.
+    pub(super) fn remember<C: Contexts>(
+        &mut self,
+        place: Place,
+        user: User<'_>,
+        shadow: Option<i64>,
+        contexts: &mut C,
+    ) -> Result<Result<(), HaltReason>, C::Error> {
+        let scratch = &mut self.scratch;
+        context_key(&mut scratch.key, shadow, user.community, user.name);
+        let known = contexts.load(&scratch.key, &mut scratch.bytes)?
+            && !context_expired(&scratch.bytes, place.now);
+        scratch.context.clear();
+        if known && let Err(error) = scratch.context.decode(&scratch.bytes) {
+            return Ok(Err(corrupt(&error)));
+        }
+        Ok(Ok(()))
+    }
+}
+
+/// Whose context.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct User<'a> {
+    pub community: &'a str,
+    pub name: &'a str,
 }
 
 /// Where a user's context lives: `community/user`, and for a candidate its own, behind a byte that no text begins with. A later
@@ -241,22 +253,6 @@ impl Verdict<'_> {
             action,
             duplicate_of: None,
         }
-    }
-}
-
-/// The level that a step of the strikes gave, as long as at least half of the points for that step are left: a user who has just
-/// reached a step stays there for a half-life and not for a millisecond.
-fn trust_of(policy: &Policy, context: &Context, now: i64) -> TrustLevel {
-    let half_life = policy
-        .strikes
-        .as_ref()
-        .map_or(1, |strikes| strikes.half_life);
-    let holds =
-        context.trust_floor > 0 && context.strikes_left(now, half_life) >= context.trust_floor;
-    if holds {
-        context.trust
-    } else {
-        TrustLevel::default()
     }
 }
 

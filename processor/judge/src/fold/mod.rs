@@ -7,6 +7,7 @@ mod counting;
 mod decision;
 mod marker;
 mod message;
+mod overturn;
 mod reading;
 mod write;
 
@@ -269,9 +270,10 @@ impl Fold {
                 marker::Resolved::Halt(reason) => return Ok(Step::Halt(reason)),
                 marker::Resolved::Refused(refusal) => self.refuse(place, refusal),
                 marker::Resolved::Counts(change) => {
-                    self.carry_out(change, contexts)?;
-                    self.write_plain(place, Code::Control, Action::Allow);
-                    (Action::Allow, Code::Control, None)
+                    match self.carry_out(place, change, contexts)? {
+                        Ok(code) => (Action::Allow, code, None),
+                        Err(reason) => return Ok(Step::Halt(reason)),
+                    }
                 }
             },
             Ok(Inbound::Message(message)) if message.community.contains('/') => {

@@ -2,10 +2,13 @@
 
 use super::message::Verdict as Outcome;
 use super::{Fold, Place};
-use crate::policy::{Policy, TrustLevel};
+use crate::context::Relief;
+use crate::policy::Policy;
 use crate::ruling::{Action, Code};
 use crate::text::Span;
-use gavel_schemas::{ChatMessage, Effect, Label, Reason, Refusal, Verdict, encode_verdict, limits};
+use gavel_schemas::{
+    ChatMessage, Effect, Label, Reason, Refusal, Verdict, VerdictOverturned, encode_verdict, limits,
+};
 
 impl Fold {
     /// A verdict about a record that is no message.
@@ -52,6 +55,55 @@ impl Fold {
             engine: engine_of(everywhere.as_deref()),
             context_complete: self.context_complete,
             headers_dropped: place.headers_dropped,
+            overturns: None,
+        };
+        encode_verdict(&verdict, &mut self.scratch.verdict);
+    }
+
+    /// The verdict of a marker that undid another one.
+    pub(super) fn write_overturned(
+        &mut self,
+        place: Place,
+        order: &VerdictOverturned,
+        relief: Relief,
+    ) {
+        let policy = self.policy_of(&order.community);
+        let unmute = relief.unmute.map(|until| Effect {
+            kind: "unmute",
+            until,
+            queue: None,
+            trust: None,
+        });
+        let trust = relief.trust.map(|trust| Effect {
+            kind: "trust",
+            until: None,
+            queue: None,
+            trust: Some(trust.as_str()),
+        });
+        let effects: Vec<Effect<'_>> = unmute.into_iter().chain(trust).collect();
+        self.scratch.verdict.clear();
+        let verdict = Verdict {
+            log_id: &self.log_id,
+            source_partition: self.partition,
+            source_offset: place.offset,
+            message_id: &order.message_id,
+            community: &order.community,
+            channel: "",
+            user: &order.user,
+            sent_at: 0,
+            judged_at: place.now,
+            code: Code::Overturned.as_str(),
+            action: Action::Allow.as_str(),
+            effects: &effects,
+            labels: &[],
+            reasons: &[],
+            masked_text: None,
+            duplicate_of: None,
+            policy: policy.as_ref().map_or("", |policy| policy.digest_text()),
+            engine: engine_of(policy.as_deref()),
+            context_complete: self.context_complete,
+            headers_dropped: place.headers_dropped,
+            overturns: Some(order.source_offset),
         };
         encode_verdict(&verdict, &mut self.scratch.verdict);
     }
@@ -90,7 +142,7 @@ impl Fold {
                 kind: "trust",
                 until: None,
                 queue: None,
-                trust: Some(trust_name(trust)),
+                trust: Some(trust.as_str()),
             }));
             let risks = policy.topics.iter().zip(&decision.risks);
             labels.extend(risks.filter_map(|(topic, risk)| {
@@ -171,6 +223,7 @@ impl Fold {
             engine: engine_of(outcome.policy),
             context_complete: self.context_complete,
             headers_dropped: place.headers_dropped,
+            overturns: None,
         };
         encode_verdict(&verdict, &mut scratch.verdict);
     }
@@ -178,14 +231,6 @@ impl Fold {
 
 fn engine_of(policy: Option<&Policy>) -> i32 {
     i32::try_from(policy.map_or(crate::ENGINE, Policy::engine)).unwrap_or(i32::MAX)
-}
-
-fn trust_name(trust: TrustLevel) -> &'static str {
-    match trust {
-        TrustLevel::Untrusted => "untrusted",
-        TrustLevel::Normal => "normal",
-        TrustLevel::Trusted => "trusted",
-    }
 }
 
 fn reason<'a>(rule: &'a str, span: Span, evasion: &'a str, text: &str) -> Reason<'a> {

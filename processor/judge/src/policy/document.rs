@@ -260,7 +260,8 @@ pub struct Step {
     pub consequence: Option<Consequence>,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The order is that of how much is borne.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TrustLevel {
     Untrusted,
@@ -270,6 +271,14 @@ pub enum TrustLevel {
 }
 
 impl TrustLevel {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            TrustLevel::Untrusted => "untrusted",
+            TrustLevel::Normal => "normal",
+            TrustLevel::Trusted => "trusted",
+        }
+    }
+
     pub(crate) fn as_byte(self) -> u8 {
         self as u8
     }

@@ -18,8 +18,10 @@ pub use compile::Policy;
 pub(crate) use compile::{CompiledContext, Named};
 pub use diff::{Change, ChangeKind, Detail, PolicyDiff};
 pub use document::Document;
+#[cfg(test)]
+pub(crate) use document::Step;
 pub(crate) use document::{
-    Consequence, ContextKind, Detector, Field, Levels, SameText, TrustLevel, Urls,
+    Consequence, ContextKind, Detector, Field, Levels, SameText, Strikes, TrustLevel, Urls,
 };
 pub use error::PolicyError;
 pub use lint::{Lint, lint};

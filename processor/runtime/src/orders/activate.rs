@@ -168,7 +168,7 @@ impl Orders<'_> {
                 self.write(&activation.scope, &order)?
             }
         };
-        self.mark(order, partitions, activation.marker_time)
+        self.mark(order, 0..partitions, activation.marker_time)
             .map_err(|source| OrderError::NotMarked {
                 order,
                 finish: self.finishing(activation),

@@ -87,6 +87,37 @@ pub enum OrderError {
         start: i64,
         end: i64,
     },
+    #[error(
+        "the verdict about {partition}:{offset} is gone: the topic begins with {}",
+        .oldest.map_or("none of this log".into(), |oldest| format!("that about {partition}:{oldest}"))
+    )]
+    VerdictGone {
+        partition: i32,
+        offset: i64,
+        /// The first message whose verdict is still there.
+        oldest: Option<i64>,
+    },
+    #[error("there is no verdict about {partition}:{offset}")]
+    NoVerdict { partition: i32, offset: i64 },
+    #[error(
+        "{partition}:{offset} is a producer's retry, from which nothing followed; the message stands at {partition}:{first}"
+    )]
+    OfARetry {
+        partition: i32,
+        offset: i64,
+        first: i64,
+    },
+    #[error("the verdict about {partition}:{offset} has code `{code}`: nothing followed from it")]
+    NotOverturnable {
+        partition: i32,
+        offset: i64,
+        code: String,
+    },
+    #[error(
+        "no message can be of community `{community}` and user `{user}`: a community has no `/`, and both at most {} bytes",
+        limits::STRING_BYTES
+    )]
+    NoUser { community: String, user: String },
     #[error("no randomness for the order's nonce: {0}")]
     Nonce(getrandom::Error),
     #[error("the order was acknowledged but is not in `{control}` when read back")]
@@ -140,6 +171,19 @@ impl OrderError {
             OrderError::NotInLog { start, end, .. } => {
                 format!("give --from an offset from {start} to {end}, or leave it out")
             }
+            OrderError::VerdictGone { .. } => {
+                "retention removed it, and it cannot be overturned any more; `gavel state inspect --user` shows what is remembered of its user".into()
+            }
+            OrderError::NoVerdict { .. } => {
+                "check the place: `gavel verdicts --user COMMUNITY/USER` shows it; a message that is not judged yet has none".into()
+            }
+            OrderError::OfARetry {
+                partition, first, ..
+            } => format!("overturn {partition}:{first}"),
+            OrderError::NotOverturnable { .. } => {
+                "only verdicts with code `judged` or `muted` can be overturned".into()
+            }
+            OrderError::NoUser { .. } => "check --community and --user".into(),
             OrderError::Nonce(_) => "try again; this machine's random source does not answer".into(),
             OrderError::Vanished { .. } => "check that nobody deletes or replaces the control topic, then run again".into(),
         }

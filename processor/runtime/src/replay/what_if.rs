@@ -17,12 +17,14 @@ use serde::{Deserialize, Serialize};
 
 use super::beginning::{Began, Damaged, Stretch};
 use super::run::{Effort, Progress, Run, each};
-use super::{ReplayError, StraightFold, verdict_search};
+use super::{ReplayError, StraightFold};
 use crate::config::Config;
 use crate::kafka::LogReader;
 use crate::orders::EVERYWHERE;
 use crate::shadow_report::tally::{Figures, Sample, Tally};
 use crate::shell::record_of;
+use crate::verdict_search;
+use crate::verdict_tail::VerdictsOf;
 
 /// What is asked.
 #[derive(Debug, Clone)]
@@ -186,7 +188,9 @@ fn through(
             let first = if from == candidate.opened.start {
                 held.start
             } else {
-                verdict_search::first(&mut reader, held, partition, from)?
+                let log_id = &candidate.opened.log_id;
+                let of = VerdictsOf { log_id, partition };
+                verdict_search::place(&mut reader, held, of, from)?
             };
             reader.start(first);
             Beside::Recorded(Box::new(Recorded {

@@ -1,10 +1,10 @@
-//! What producers and operators write: chat with retries and floods, poison, real and forged orders.
+//! What producers and operators write: chat with retries and floods, poison, appeals and erasures, real and forged orders.
 
 use crate::cluster::{Cluster, Rng};
 use gavel_judge::{Digest, Document};
 use gavel_schemas::{
-    ChatMessage, ControlMarker, LogOpened, Order, PolicyActivated, PolicyDocument, encode_marker,
-    encode_message, encode_order,
+    ChatMessage, ControlMarker, LogOpened, Order, PolicyActivated, PolicyDocument, UserErased,
+    VerdictOverturned, encode_marker, encode_message, encode_order,
 };
 use sha2::Digest as _;
 
@@ -48,9 +48,17 @@ const TEXTS: [&str; 6] = [
     "nice one",
 ];
 
+#[derive(Clone)]
+struct Sent {
+    partition: i32,
+    offset: i64,
+    key: Vec<u8>,
+    message: ChatMessage<'static>,
+}
+
 pub struct Workload {
     policies: Vec<(Digest, Vec<u8>)>,
-    sent: Vec<(i32, Vec<u8>, ChatMessage<'static>)>,
+    sent: Vec<Sent>,
     /// Orders whose markers are not in every partition yet.
     unfinished: Vec<(i32, Vec<u8>)>,
     ids: u64,
@@ -106,6 +114,8 @@ impl Workload {
             6 => cluster.append_hole(partition),
             7 => self.retry(cluster, rng, false),
             8 => self.retry(cluster, rng, true),
+            9 => self.overturn(cluster, rng),
+            10 if rng.once_in(4) => self.erase(cluster, rng),
             _ => self.say(cluster, rng, partition),
         }
     }
@@ -136,13 +146,13 @@ impl Workload {
 
     fn retry(&mut self, cluster: &mut Cluster, rng: &mut Rng, changed: bool) {
         let recent = self.sent.len().saturating_sub(12);
-        let Some((partition, key, mut message)) = rng.pick(&self.sent[recent..]).cloned() else {
+        let Some(mut sent) = rng.pick(&self.sent[recent..]).cloned() else {
             return;
         };
         if changed {
-            message.text = "darn heck".into();
+            sent.message.text = "darn heck".into();
         }
-        self.send(cluster, partition, key, message);
+        self.send(cluster, sent.partition, sent.key, sent.message);
     }
 
     fn send(
@@ -154,8 +164,60 @@ impl Workload {
     ) {
         let mut value = Vec::new();
         encode_message(&message, &mut value);
-        cluster.append(partition, Some(key.clone()), Some(value));
-        self.sent.push((partition, key, message));
+        let offset = cluster.append(partition, Some(key.clone()), Some(value));
+        self.sent.push(Sent {
+            partition,
+            offset,
+            key,
+            message,
+        });
+    }
+
+    /// A verdict is overturned, given or not yet; now and then the order is for another partition than its marker.
+    fn overturn(&mut self, cluster: &mut Cluster, rng: &mut Rng) {
+        let recent = self.sent.len().saturating_sub(60);
+        let Some(sent) = rng.pick(&self.sent[recent..]).cloned() else {
+            return;
+        };
+        let marker = ordered(
+            cluster,
+            &Order::VerdictOverturned(VerdictOverturned {
+                log_id: LOG_ID.into(),
+                source_partition: sent.partition,
+                source_offset: sent.offset,
+                community: "c".into(),
+                user: sent.message.user.to_string(),
+                message_id: sent.message.message_id.to_string(),
+                by: "desk".into(),
+                reason: String::new(),
+                nonce: rng.next().to_le_bytes().repeat(2),
+                issued_at: 0,
+            }),
+        );
+        let partition = if rng.once_in(8) {
+            rng.below(cluster.messages.len()) as i32
+        } else {
+            sent.partition
+        };
+        cluster.append(partition, None, Some(marker));
+    }
+
+    /// The markers follow one by one, or never.
+    fn erase(&mut self, cluster: &mut Cluster, rng: &mut Rng) {
+        let marker = ordered(
+            cluster,
+            &Order::UserErased(UserErased {
+                community: "c".into(),
+                user: format!("u{}", rng.below(7)),
+                by: "operator".into(),
+                reason: String::new(),
+                nonce: rng.next().to_le_bytes().repeat(2),
+                issued_at: 0,
+            }),
+        );
+        for partition in cluster.messages.keys() {
+            self.unfinished.push((*partition, marker.clone()));
+        }
     }
 
     /// Publishes and activates, now and then in shadow; the markers follow one by one, or never.
@@ -191,9 +253,7 @@ impl Workload {
             nonce,
             issued_at: 0,
         });
-        let value = encode_order(&order);
-        let number = cluster.append_order(value.clone());
-        let marker = marker(number, order.kind(), sha2::Sha256::digest(&value).into());
+        let marker = ordered(cluster, &order);
         for partition in cluster.messages.keys() {
             self.unfinished.push((*partition, marker.clone()));
         }
@@ -217,6 +277,13 @@ impl Workload {
             Some(marker(number, "policy-activated", [7; 32])),
         );
     }
+}
+
+/// Writes an order; gives its marker.
+fn ordered(cluster: &mut Cluster, order: &Order) -> Vec<u8> {
+    let value = encode_order(order);
+    let number = cluster.append_order(value.clone());
+    marker(number, order.kind(), sha2::Sha256::digest(&value).into())
 }
 
 fn marker(order: i64, kind: &str, sha256: [u8; 32]) -> Vec<u8> {

@@ -3,6 +3,7 @@
 use clap::Args;
 use gavel_runtime::orders::{Acceptance, Author, Orders};
 
+use super::with_reason;
 use crate::commands::policy::Authorship;
 use crate::failure::Failure;
 use crate::options::{Brokers, Globals, Output};
@@ -39,13 +40,7 @@ pub struct AcceptHistory {
 impl AcceptHistory {
     pub fn run(self, globals: &Globals) -> Result<(), Failure> {
         let config = globals.config(&self.brokers, Vec::new())?;
-        let author = self.authorship.author();
-        if author.reason.trim().is_empty() && !self.dry_run {
-            return Err(Failure::usage(
-                "a loss is accepted with a reason",
-                "add --reason TEXT; --dry-run shows what would be accepted",
-            ));
-        }
+        let author = with_reason(self.authorship, self.dry_run, "a loss is accepted")?;
         let mut orders = Orders::open(&config)?;
         // All of them are looked at before the first is accepted.
         let weighed: Result<Vec<Acceptance>, _> = self

@@ -21,8 +21,10 @@ use crate::replay::pairing::{Copy, Pairing};
 use crate::replay::report::{CheckpointMet, Difference, OrderMet, PartitionReport, Side};
 use crate::replay::run::Run;
 use crate::replay::straight::stored_digest;
-use crate::replay::{ReplayError, StraightFold, verdict_search};
+use crate::replay::{ReplayError, StraightFold};
 use crate::shell::record_of;
+use crate::verdict_search;
+use crate::verdict_tail::VerdictsOf;
 
 /// Between two times that what is done is written down.
 const SAVE_EVERY: Duration = Duration::from_secs(10);
@@ -89,7 +91,13 @@ impl<'a> Walk<'a> {
         let verdicts_from = match &saved {
             Some(saved) => saved.verdicts_from,
             None if beginning.from == beginning.opened.start => held.start,
-            None => verdict_search::first(&mut verdicts, held, partition, beginning.from)?,
+            None => {
+                let of = VerdictsOf {
+                    log_id: &beginning.opened.log_id,
+                    partition,
+                };
+                verdict_search::place(&mut verdicts, held, of, beginning.from)?
+            }
         };
         let places = if wanted.checkpoints {
             run.past.checkpoints(&beginning.opened, partition)?

@@ -1,16 +1,26 @@
 //! What is remembered of one user, as a few dozen bytes.
 //!
-//! Layout, little-endian: format u8, expires_at i64, mute_until i64, strikes u64 (thousandths), strikes_at i64, trust_floor
-//! u64 (thousandths), trust u8, messages u8, events u16, fragments u8;
-//! then the messages (digest 16 bytes, offset i64, action u8, code u8), the events (key u64, time i64, value u64) and the fragments (time
-//! i64, channel u64, bytes u8, text), all oldest first. Times are milliseconds. A context that is not laid out like this is an error and never read as another one.
+//! Layout, little-endian: format u8, expires_at i64, standing (33 bytes), messages u8, events u16, fragments u8, consequences u8; then the
+//! messages (digest 16 bytes, offset i64, action u8, code u8), the events (key u64, time i64, value u64), the ledger (see its module) and
+//! the fragments (time i64, channel u64, bytes u8, text), all oldest first. A standing is mute_until i64, strikes u64 (thousandths),
+//! strikes_at i64, trust_floor u64 (thousandths), trust u8. Times are milliseconds. A context that is not laid out like this is an error
+//! and never read as another one.
 
-use crate::policy::{EVENTS, Policy, TrustLevel};
+mod ledger;
+mod standing;
+mod view;
+
+pub(crate) use ledger::{Given, Relief};
+pub(crate) use standing::Standing;
+pub use view::{ConsequenceView, ContextView, describe_context};
+
+use crate::policy::{EVENTS, Policy, Strikes};
 use crate::ruling::{Action, Code};
-use serde::Serialize;
+use ledger::Ledger;
 
-const FORMAT: u8 = 2;
-const HEAD: usize = 1 + 8 * 5 + 1 + 1 + 2 + 1;
+const FORMAT: u8 = 3;
+const HEAD: usize = 1 + 8 + STANDING + 1 + 2 + 1 + 1;
+const STANDING: usize = 8 * 4 + 1;
 const MESSAGE: usize = 16 + 8 + 1 + 1;
 const EVENT: usize = 24;
 const FRAGMENT: usize = 17;
@@ -62,15 +72,10 @@ pub(crate) struct Window {
 /// Decoded to be changed; kept between users for its memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Context {
-    pub mute_until: i64,
-    /// Thousandths of a point, as of `strikes_at`.
-    pub strikes: u64,
-    pub strikes_at: i64,
-    /// Holds while at least `trust_floor` thousandths of a point are left.
-    pub trust: TrustLevel,
-    pub trust_floor: u64,
+    pub standing: Standing,
     said: Vec<Said>,
     events: Vec<Event>,
+    ledger: Ledger,
     pub fragments: Vec<Fragment>,
 }
 
@@ -81,10 +86,10 @@ pub(crate) struct NoContext(usize);
 
 impl Context {
     pub fn clear(&mut self) {
-        (self.mute_until, self.strikes, self.strikes_at) = (0, 0, 0);
-        (self.trust, self.trust_floor) = (TrustLevel::default(), 0);
+        self.standing = Standing::default();
         self.said.clear();
         self.events.clear();
+        self.ledger.clear();
         self.fragments.clear();
     }
 
@@ -98,17 +103,14 @@ impl Context {
         if head[0] != FORMAT {
             return None;
         }
-        self.mute_until = long(head, 9)?;
-        self.strikes = long(head, 17)? as u64;
-        self.strikes_at = long(head, 25)?;
-        self.trust_floor = long(head, 33)? as u64;
-        self.trust = TrustLevel::from_byte(head[41])?;
+        self.standing = Standing::read(head.get(9..)?)?;
         let (messages, events) = (
             usize::from(head[42]),
             usize::from(u16::from_le_bytes([head[43], head[44]])),
         );
         let (said, rest) = rest.split_at_checked(messages * MESSAGE)?;
-        let (counted, mut rest) = rest.split_at_checked(events * EVENT)?;
+        let (counted, rest) = rest.split_at_checked(events * EVENT)?;
+        let mut rest = self.ledger.read(head[46], rest)?;
         for _ in 0..head[45] {
             let (fragment, after) = rest.split_at_checked(FRAGMENT)?;
             let (text, after) = after.split_at_checked(usize::from(fragment[16]))?;
@@ -145,21 +147,14 @@ impl Context {
     pub fn encode(&self, now: i64, out: &mut Vec<u8>) {
         out.clear();
         out.push(FORMAT);
-        let expires_at = now.saturating_add(FORGET_MS).max(self.mute_until);
-        for value in [
-            expires_at,
-            self.mute_until,
-            self.strikes as i64,
-            self.strikes_at,
-            self.trust_floor as i64,
-        ] {
-            out.extend_from_slice(&value.to_le_bytes());
-        }
-        out.push(self.trust.as_byte());
+        let expires_at = now.saturating_add(FORGET_MS).max(self.standing.mute_until);
+        out.extend_from_slice(&expires_at.to_le_bytes());
+        self.standing.write(out);
         // Both lists are bounded where they grow.
         out.push(self.said.len() as u8);
         out.extend_from_slice(&(self.events.len() as u16).to_le_bytes());
         out.push(self.fragments.len() as u8);
+        out.push(self.ledger.mark());
         for said in &self.said {
             out.extend_from_slice(&said.digest);
             out.extend_from_slice(&said.offset.to_le_bytes());
@@ -170,6 +165,7 @@ impl Context {
             out.extend_from_slice(&event.at.to_le_bytes());
             out.extend_from_slice(&event.value.to_le_bytes());
         }
+        self.ledger.write(out);
         for fragment in &self.fragments {
             out.extend_from_slice(&fragment.at.to_le_bytes());
             out.extend_from_slice(&fragment.channel.to_le_bytes());
@@ -191,6 +187,36 @@ impl Context {
             self.said.remove(0);
         }
         self.said.push(said);
+    }
+
+    /// Notes what a message brought its user.
+    pub fn give(&mut self, given: Given, strikes: Option<&Strikes>) {
+        self.ledger.give(given, strikes);
+    }
+
+    /// Undoes what followed from the message at `offset`, and gives what that changed; None if nothing is known of it, or nothing is left
+    /// to undo. Counted again by the strikes in force: what the user would have without that message, and never more than now.
+    pub fn overturn(&mut self, offset: i64, strikes: Option<&Strikes>, now: i64) -> Option<Relief> {
+        let given = self.ledger.take(offset);
+        let said = self
+            .said
+            .iter_mut()
+            .find(|said| said.offset == offset && said.action != Action::Allow);
+        if !given && said.is_none() {
+            return None;
+        }
+        if let Some(said) = said {
+            // Also where the message was not read because its user was muted: its retry is let through, as one that was judged.
+            (said.action, said.code) = (Action::Allow, Code::Judged);
+        }
+        let before = self.standing;
+        if given {
+            self.standing = self
+                .ledger
+                .count(strikes)
+                .no_worse_than(&before, strikes, now);
+        }
+        Some(Relief::between(&before, &self.standing, strikes, now))
     }
 
     /// Forgets the events that no window of the policy reaches: `keep` is its longest.
@@ -282,54 +308,10 @@ impl Context {
             None => self.fragments.clear(),
         }
     }
-
-    /// Thousandths of points left at `now`.
-    pub fn strikes_left(&self, now: i64, half_life: i64) -> u64 {
-        decay(
-            self.strikes,
-            now.saturating_sub(self.strikes_at).max(0),
-            half_life,
-        )
-    }
 }
 
 fn long(bytes: &[u8], at: usize) -> Option<i64> {
     Some(i64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
-}
-
-/// 2^(-i/16) in units of 2^-32.
-const SIXTEENTHS: [u64; 17] = [
-    4_294_967_296,
-    4_112_874_773,
-    3_938_502_376,
-    3_771_522_796,
-    3_611_622_603,
-    3_458_501_653,
-    3_311_872_529,
-    3_171_459_999,
-    3_037_000_500,
-    2_908_241_642,
-    2_784_941_738,
-    2_666_869_345,
-    2_553_802_834,
-    2_445_529_972,
-    2_341_847_524,
-    2_242_560_872,
-    2_147_483_648,
-];
-
-/// Halved once per half-life; in between along a line between sixteenths (at most 0.03 % off). Integers only.
-fn decay(points: u64, elapsed: i64, half_life: i64) -> u64 {
-    let (elapsed, half_life) = (elapsed.max(0) as u64, half_life.max(1) as u64);
-    let (halvings, rest) = (elapsed / half_life, elapsed % half_life);
-    if halvings >= 64 {
-        return 0;
-    }
-    // In 1/65536 of a half-life: fine enough, and no product below can overflow.
-    let fine = (u128::from(rest) * 65_536 / u128::from(half_life)) as u64;
-    let (index, part) = ((fine / 4_096) as usize, fine % 4_096);
-    let factor = SIXTEENTHS[index] - (SIXTEENTHS[index] - SIXTEENTHS[index + 1]) * part / 4_096;
-    ((u128::from(points >> halvings) * u128::from(factor)) >> 32) as u64
 }
 
 /// Whether nobody would miss this context at `clock`: the fold reads it as empty from then on.
@@ -337,48 +319,32 @@ pub fn context_expired(context: &[u8], clock: i64) -> bool {
     long(context, 1).is_some_and(|expires_at| expires_at < clock)
 }
 
-/// A context for people.
-#[derive(Debug, Serialize)]
-pub struct ContextView {
-    pub expires_at: i64,
-    pub mute_until: i64,
-    /// Thousandths of a point as of `strikes_at`.
-    pub strikes: u64,
-    pub strikes_at: i64,
-    /// Source offsets of the messages among which retries are recognised.
-    pub messages: Vec<i64>,
-    /// Events counted in windows.
-    pub events: usize,
-}
-
-/// Reads a stored context; None if it is none.
-pub fn describe_context(context: &[u8]) -> Option<ContextView> {
-    let mut decoded = Context::default();
-    decoded.decode(context).ok()?;
-    Some(ContextView {
-        expires_at: long(context, 1)?,
-        mute_until: decoded.mute_until,
-        strikes: decoded.strikes,
-        strikes_at: decoded.strikes_at,
-        messages: decoded.said.iter().map(|said| said.offset).collect(),
-        events: decoded.events.len(),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::TrustLevel;
 
     #[test]
     fn a_context_reads_back_as_it_was_written() {
         let mut context = Context {
-            mute_until: 5,
-            strikes: 1_250,
-            strikes_at: 9,
-            trust: TrustLevel::Untrusted,
-            trust_floor: 600,
+            standing: Standing {
+                mute_until: 5,
+                strikes: 1_250,
+                strikes_at: 9,
+                trust: TrustLevel::Untrusted,
+                trust_floor: 600,
+            },
             ..Context::default()
         };
+        context.give(
+            Given {
+                offset: 3,
+                at: 9,
+                points: 1_250,
+                mute_until: 5,
+            },
+            None,
+        );
         context.say(Said {
             digest: [7; 16],
             offset: 3,
@@ -410,20 +376,6 @@ mod tests {
         for cut in 0..bytes.len() {
             assert!(read.decode(&bytes[..cut]).is_err());
         }
-    }
-
-    #[test]
-    fn points_halve_exactly_with_each_half_life_and_fall_steadily_between() {
-        assert_eq!(
-            [0, 10, 20, 30].map(|elapsed| decay(8_000, elapsed, 10)),
-            [8_000, 4_000, 2_000, 1_000]
-        );
-        let fall: Vec<u64> = (0..=1_000)
-            .map(|elapsed| decay(1_000_000, elapsed, 1_000))
-            .collect();
-        assert!(fall.windows(2).all(|pair| pair[1] <= pair[0]));
-        assert!((fall[500] as i64 - 707_107).abs() < 300);
-        assert_eq!(decay(u64::MAX, i64::MAX, 1), 0);
     }
 
     #[test]
