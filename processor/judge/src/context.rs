@@ -283,6 +283,17 @@ impl Context {
         }
     }
 
+    /// The messages among which a retry is recognised, oldest first.
+    pub fn said(&self) -> &[Said] {
+        &self.said
+    }
+
+    /// Times and values of what is in a window.
+    pub fn counted(&self, window: Window, now: i64) -> impl Iterator<Item = (i64, u64)> {
+        self.within(window, now)
+            .map(|event| (event.at, event.value))
+    }
+
     /// Thousandths of points left at `now`.
     pub fn strikes_left(&self, now: i64, half_life: i64) -> u64 {
         decay(

@@ -246,7 +246,7 @@ impl Verdict<'_> {
 
 /// The level that a step of the strikes gave, as long as at least half of the points for that step are left: a user who has just
 /// reached a step stays there for a half-life and not for a millisecond.
-fn trust_of(policy: &Policy, context: &Context, now: i64) -> TrustLevel {
+pub(super) fn trust_of(policy: &Policy, context: &Context, now: i64) -> TrustLevel {
     let half_life = policy
         .strikes
         .as_ref()
