@@ -12,6 +12,7 @@ mod logging;
 mod options;
 mod output;
 mod page;
+mod story;
 mod table;
 
 use std::process::ExitCode;

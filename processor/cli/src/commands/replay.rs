@@ -1,5 +1,11 @@
 //! `gavel replay`: verdicts derived once more.
 
+mod explain;
+mod sentence;
+mod steps;
+mod timeline;
+mod words;
+
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +24,8 @@ use crate::output::Out;
 #[derive(Subcommand)]
 pub enum Replay {
     Verify(Verify),
+    Explain(explain::Explain),
+    Timeline(timeline::Timeline),
 }
 
 /// Fold the log from its beginning and compare every verdict, byte for byte
@@ -47,6 +55,8 @@ impl Replay {
     pub fn run(self, globals: &Globals) -> Result<(), Failure> {
         match self {
             Replay::Verify(verify) => verify.run(globals),
+            Replay::Explain(explain) => explain.run(globals),
+            Replay::Timeline(timeline) => timeline.run(globals),
         }
     }
 }

@@ -1,0 +1,247 @@
+//! `gavel replay timeline`: all that a user said and what came of it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use gavel_runtime::replay::{self, Beginning, Progress, Timeline as Told, TimelineEntry, Who};
+
+use super::Shown;
+use super::words::{moment, points};
+use crate::failure::Failure;
+use crate::options::{Brokers, Globals, Output, PartitionList, partition_list};
+use crate::output::Out;
+use crate::story::{self, Block, Cell, Step, Story, Tone};
+use crate::table;
+
+/// Show all that a user said, what came of it, and the orders that touched the user
+///
+/// The partition that the key `community/user` belongs to is folded from where its history begins, for this user alone. A user whom a
+/// producer has sent elsewhere is found with --partitions. Whoever may run this reads the user's words: treat what it prints like the
+/// chat itself.
+#[derive(Args)]
+pub struct Timeline {
+    /// The user's community
+    #[arg(long)]
+    community: String,
+
+    /// The user
+    #[arg(long)]
+    user: String,
+
+    /// Look here instead, for example 0-3 or 0,2,5
+    #[arg(long, value_name = "LIST", value_parser = partition_list)]
+    partitions: Option<PartitionList>,
+
+    /// Also write a page that can be sent to whoever asks
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+
+    #[command(flatten)]
+    brokers: Brokers,
+}
+
+impl Timeline {
+    pub fn run(self, globals: &Globals) -> Result<(), Failure> {
+        let config = globals.config(&self.brokers, Vec::new())?;
+        let who = Who {
+            community: self.community,
+            user: self.user,
+        };
+        let partitions = self.partitions.map(|list| list.0).unwrap_or_default();
+        let progress = Arc::new(Progress::default());
+        let shown = Shown::start(&progress);
+        let told = replay::timeline(&config, &who, &partitions, &progress, |log| {
+            Ok(Beginning::of_log(&log.control, &log.opened))
+        });
+        shown.stop();
+        let told = told?;
+        let story = tell(&told);
+        if let Some(path) = &self.html {
+            story::save(path, &story::page(&story))?;
+        }
+        let mut out = Out::new();
+        match globals.output_or(Output::Table) {
+            Output::Json => out.json(&told)?,
+            Output::Table => {
+                story::write(&story, &mut out)?;
+                if let Some(path) = &self.html {
+                    out.line(&format!("\npage: {}", path.display()))?;
+                }
+            }
+        }
+        Ok(out.finish()?)
+    }
+}
+
+fn tell(told: &Told) -> Story {
+    let said = || told.entries.iter().filter(|entry| entry.message.is_some());
+    let count = |action: &str| {
+        let firsts = said().filter(|entry| entry.verdict.duplicate_of.is_none());
+        firsts
+            .filter(|entry| entry.verdict.action == action)
+            .count()
+    };
+    let repeats = said()
+        .filter(|entry| entry.verdict.duplicate_of.is_some())
+        .count();
+    let mutes = said()
+        .flat_map(|entry| &entry.verdict.effects)
+        .filter(|effect| effect.kind == "mute")
+        .count();
+    let blocked = count("block");
+    let mut sentences = Vec::new();
+    let partitions = told.partitions.iter().map(ToString::to_string);
+    let partitions = partitions.collect::<Vec<_>>().join(", ");
+    match said().last() {
+        None => sentences.push(format!(
+            "No message of this user stands in partition {partitions}. Community and user must be written as in the messages; a producer \
+             with another partitioner sends users elsewhere (--partitions)."
+        )),
+        Some(last) => {
+            sentences.push(format!(
+                "{} messages: {} allowed, {} flagged, {} with words hidden, {blocked} blocked{}.",
+                said().count(),
+                count("allow"),
+                count("flag"),
+                count("mask"),
+                if repeats > 0 {
+                    format!(", and {repeats} sent once more")
+                } else {
+                    String::new()
+                }
+            ));
+            sentences.push(standing(last, mutes));
+        }
+    }
+    let (badge, tone) = match (blocked, mutes) {
+        (_, 1..) => (format!("Muted {mutes} time{}", plural(mutes)), Tone::Bad),
+        (1.., 0) => (format!("{blocked} blocked"), Tone::Careful),
+        (0, 0) => ("Nothing blocked".to_owned(), Tone::Good),
+    };
+    Story {
+        title: format!(
+            "User {} in {}, partition {partitions}",
+            told.user, told.community
+        ),
+        badge,
+        tone,
+        sentences,
+        steps: vec![entries(told)],
+    }
+}
+
+fn plural(number: usize) -> &'static str {
+    if number == 1 { "" } else { "s" }
+}
+
+fn standing(last: &TimelineEntry, mutes: usize) -> String {
+    let after = &last.after;
+    let muted = match after.mute_until {
+        Some(until) => format!("muted until {}", moment(until)),
+        None => "not muted".to_owned(),
+    };
+    format!(
+        "After the last of them ({}) the user was {muted} and had {} points of strikes; trust was {}. {mutes} mute{} in all.",
+        moment(last.at),
+        points(after.strikes),
+        after.trust,
+        plural(mutes)
+    )
+}
+
+fn entries(told: &Told) -> Step {
+    let rows = told.entries.iter().map(row);
+    Step::new("From the first to the last").with(Block::Grid {
+        header: vec![
+            "Time",
+            "Place",
+            "Channel",
+            "Words",
+            "Action",
+            "Why",
+            "Points",
+            "Muted until",
+            "Trust",
+        ],
+        rows: rows.collect(),
+    })
+}
+
+fn row(entry: &TimelineEntry) -> Vec<Cell> {
+    let (before, after) = (&entry.before, &entry.after);
+    let strikes = if before.strikes == after.strikes {
+        points(after.strikes)
+    } else {
+        format!("{} → {}", points(before.strikes), points(after.strikes))
+    };
+    let trust = if before.trust == after.trust {
+        after.trust.to_owned()
+    } else {
+        format!("{} → {}", before.trust, after.trust)
+    };
+    let (channel, words, action) = match &entry.message {
+        Some(said) => (
+            Cell::Text(said.channel.clone()),
+            Cell::Words(said.text.clone()),
+            Cell::Action(entry.verdict.action.clone()),
+        ),
+        None => (
+            Cell::Text(String::new()),
+            Cell::Text(String::new()),
+            Cell::Action("order".to_owned()),
+        ),
+    };
+    vec![
+        Cell::Text(moment(entry.at)),
+        Cell::Number(format!("{}:{}", entry.partition, entry.offset)),
+        channel,
+        words,
+        action,
+        Cell::Text(why(entry)),
+        Cell::Number(strikes),
+        Cell::Text(after.mute_until.map_or_else(String::new, moment)),
+        Cell::Text(trust),
+    ]
+}
+
+fn why(entry: &TimelineEntry) -> String {
+    let Some(order) = &entry.order else {
+        let mut parts = Vec::new();
+        if entry.verdict.code != "judged" {
+            parts.push(entry.verdict.code.clone());
+        }
+        let labels = entry.verdict.labels.iter();
+        parts.extend(labels.map(|label| format!("{} {}", label.topic, label.risk)));
+        let why = table::why(&gavel_schemas::VerdictRecord {
+            masked_text: None,
+            ..entry.verdict.clone()
+        });
+        parts.extend((!why.is_empty()).then_some(why));
+        return parts.join("; ");
+    };
+    let what = match (order.kind, &order.policy, order.overturned) {
+        ("policy-activated", policy, _) => format!(
+            "policy {} {} for {}",
+            policy.as_deref().unwrap_or("without a name"),
+            if order.shadow {
+                "in shadow"
+            } else {
+                "in force"
+            },
+            match order.scope.as_deref() {
+                Some("*") | None => "all",
+                Some(scope) => scope,
+            }
+        ),
+        ("user-erased", _, _) => "what was remembered was erased".to_owned(),
+        (_, _, Some(offset)) => format!("the verdict of offset {offset} was overturned"),
+        (kind, _, None) => kind.to_owned(),
+    };
+    let why = if order.reason.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", order.reason)
+    };
+    format!("order {} by {}: {what}{why}", order.number, order.by)
+}
