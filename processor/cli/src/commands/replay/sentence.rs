@@ -54,10 +54,8 @@ fn first(told: &ExplainedRecord) -> String {
         );
     }
     if let Some(order) = &explanation.order {
-        let by = order
-            .by
-            .as_deref()
-            .map_or(String::new(), |by| format!(" by {by}"));
+        let by = order.by.as_deref().filter(|by| !by.is_empty());
+        let by = by.map_or(String::new(), |by| format!(" by {by}"));
         return format!(
             "Not a message but the place where order {} ({}{by}) took effect: {}.",
             order.number,
@@ -165,11 +163,13 @@ fn judged(explanation: &Explanation) -> String {
 /// What brought the risk of some topics.
 fn reasons(explanation: &Explanation, topics: &[&JudgedTopic]) -> String {
     let names = |topic: Option<&str>| topics.iter().any(|one| topic == Some(one.topic.as_str()));
-    let mut hits: Vec<&FoundHit> = explanation
-        .hits
-        .iter()
-        .filter(|hit| names(hit.topic.as_deref()))
-        .collect();
+    // Milder words of a topic did not decide.
+    let carries = |hit: &FoundHit| {
+        topics.iter().any(|one| {
+            hit.topic.as_deref() == Some(one.topic.as_str()) && hit.risk == one.from_words
+        })
+    };
+    let mut hits: Vec<&FoundHit> = explanation.hits.iter().filter(|hit| carries(hit)).collect();
     hits.sort_by_key(|hit| std::cmp::Reverse(hit.risk));
     let mut parts: Vec<String> = hits.iter().take(NAMED).map(|hit| found(hit)).collect();
     if hits.len() > NAMED {
@@ -222,6 +222,11 @@ fn counted(explanation: &Explanation, id: &str) -> String {
 
 /// Why the risk of the topics was enough.
 fn levels(topics: &[&JudgedTopic], action: &str, audience: &str) -> String {
+    let does = match action {
+        "flag" => "flags",
+        "mask" => "hides words",
+        _ => "blocks",
+    };
     let each: Vec<String> = topics
         .iter()
         .map(|topic| {
@@ -235,11 +240,11 @@ fn levels(topics: &[&JudgedTopic], action: &str, audience: &str) -> String {
                 let trust = if topic.shift == 0 {
                     String::new()
                 } else {
-                    format!(", moved from {level} by the user's trust")
+                    format!(", moved from {level} by this user's trust")
                 };
-                format!(", where “{audience}” does so from {moved} on{trust}")
+                format!(" (the audience “{audience}” {does} from {moved} on{trust})")
             });
-            format!("{} of risk {} (of 7){from}", topic.topic, topic.risk)
+            format!("{}, risk {} of 7{from}", topic.topic, topic.risk)
         })
         .collect();
     format!(": {}", list(&each))
@@ -285,15 +290,18 @@ fn why_muted(told: &ExplainedRecord, mute: &PastMute) -> String {
             continue;
         };
         let which = if strikes.len() == 1 {
-            "it was the first strike".to_owned()
+            "this was the first strike".to_owned()
         } else {
             format!(
-                "it was the {} strike within {}",
+                "this was the {} strike within {}",
                 nth(strikes.len()),
-                span(last.at - first.at)
+                match last.at - first.at {
+                    ..1_000 => "a second".to_owned(),
+                    more => span(more),
+                }
             )
         };
-        because.push(format!("{which} ({} points)", points(last.total)));
+        because.push(format!("{which} ({})", points(last.total)));
     }
     if because.is_empty() {
         String::new()

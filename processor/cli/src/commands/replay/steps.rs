@@ -3,7 +3,7 @@
 use gavel_judge::{Definition, Explanation, ReadText, Remembered};
 use gavel_runtime::replay::{ExplainedRecord, Recorded};
 
-use super::words::{evasion, moment, points, span, view};
+use super::words::{evasion, moment, number, points, span, view};
 use crate::story::{Block, Cell, Step};
 
 /// Words of a view and patterns of a rule that are shown; JSON has all.
@@ -174,7 +174,7 @@ fn hits(explanation: &Explanation) -> Option<Step> {
         });
         step.blocks.push(Block::Grid {
             header: vec![
-                "Words", "Read as", "Undone", "Rule", "Topic", "Risk", "Bytes",
+                "Words", "Read as", "Disguise", "Rule", "Topic", "Risk", "Bytes",
             ],
             rows: rows.collect(),
         });
@@ -360,10 +360,10 @@ fn strikes(told: &ExplainedRecord) -> Option<Step> {
     let mut step = Step::new("Strikes");
     if let Some(struck) = struck.filter(|struck| struck.added > 0) {
         step.line(format!(
-            "Risk {} brings {} points; {} were left of earlier ones, so it makes {}. Half of them are gone after {}.",
+            "Risk {} brings {}. With the {} that were left of earlier messages this makes {}; half of them are gone after {}.",
             struck.highest_risk,
             points(struck.added),
-            points(struck.before),
+            number(struck.before),
             points(struck.total),
             span(struck.half_life)
         ));
@@ -371,7 +371,7 @@ fn strikes(told: &ExplainedRecord) -> Option<Step> {
             let mut what: Vec<String> = one.demands.iter().cloned().collect();
             what.extend(one.trust.map(|trust| format!("trust: {trust}")));
             vec![
-                Cell::Number(points(one.gte)),
+                Cell::Number(number(one.gte)),
                 Cell::Text(what.join(", ")),
                 Cell::Text(
                     if one.reached {
@@ -394,8 +394,8 @@ fn strikes(told: &ExplainedRecord) -> Option<Step> {
             Cell::Number(strike.offset.to_string()),
             Cell::Action(strike.action.clone()),
             Cell::Text(strike.rules.join(", ")),
-            Cell::Number(format!("+{}", points(strike.added))),
-            Cell::Number(points(strike.total)),
+            Cell::Number(format!("+{}", number(strike.added))),
+            Cell::Number(number(strike.total)),
         ]
     });
     step.blocks.push(Block::Grid {
@@ -436,11 +436,11 @@ fn remembered(explanation: &Explanation) -> Option<Step> {
     let mut step = Step::new("What was remembered of the user").with(Block::Grid {
         header: vec!["", "Before", "After"],
         rows: vec![
-            row("points of strikes", &|one| points(one.strikes)),
+            row("points of strikes", &|one| number(one.strikes)),
             row("last strike", &|one| time(one.struck_at, "never")),
             row("muted until", &|one| time(one.mute_until, "not muted")),
             row("trust", &|one| one.trust.to_owned()),
-            row("counted by rules", &windows),
+            row("events kept for rules", &windows),
             row("last messages (offsets)", &offsets),
         ],
     });
@@ -461,10 +461,8 @@ fn policy(explanation: &Explanation) -> Option<Step> {
         format!("the community “{}”", policy.scope)
     };
     let order = (policy.order >= 0).then(|| {
-        let by = policy
-            .activated_by
-            .as_ref()
-            .map_or(String::new(), |by| format!(" by {by}"));
+        let by = policy.activated_by.as_ref().filter(|by| !by.is_empty());
+        let by = by.map_or(String::new(), |by| format!(" by {by}"));
         let why = policy.reason.as_ref().filter(|reason| !reason.is_empty());
         let why = why.map_or(String::new(), |reason| format!(": {reason}"));
         format!("order {}{by}{why}", policy.order)

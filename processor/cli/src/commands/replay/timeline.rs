@@ -7,12 +7,11 @@ use clap::Args;
 use gavel_runtime::replay::{self, Beginning, Progress, Timeline as Told, TimelineEntry, Who};
 
 use super::Shown;
-use super::words::{moment, points};
+use super::words::{evasion, moment, number, points, span};
 use crate::failure::Failure;
 use crate::options::{Brokers, Globals, Output, PartitionList, partition_list};
 use crate::output::Out;
 use crate::story::{self, Block, Cell, Step, Story, Tone};
-use crate::table;
 
 /// Show all that a user said, what came of it, and the orders that touched the user
 ///
@@ -142,7 +141,7 @@ fn standing(last: &TimelineEntry, mutes: usize) -> String {
         None => "not muted".to_owned(),
     };
     format!(
-        "After the last of them ({}) the user was {muted} and had {} points of strikes; trust was {}. {mutes} mute{} in all.",
+        "After the last of them ({}) the user was {muted} and had {} of strikes; trust was {}. {mutes} mute{} in all.",
         moment(last.at),
         points(after.strikes),
         after.trust,
@@ -171,9 +170,9 @@ fn entries(told: &Told) -> Step {
 fn row(entry: &TimelineEntry) -> Vec<Cell> {
     let (before, after) = (&entry.before, &entry.after);
     let strikes = if before.strikes == after.strikes {
-        points(after.strikes)
+        number(after.strikes)
     } else {
-        format!("{} → {}", points(before.strikes), points(after.strikes))
+        format!("{} → {}", number(before.strikes), number(after.strikes))
     };
     let trust = if before.trust == after.trust {
         after.trust.to_owned()
@@ -201,24 +200,13 @@ fn row(entry: &TimelineEntry) -> Vec<Cell> {
         Cell::Text(why(entry)),
         Cell::Number(strikes),
         Cell::Text(after.mute_until.map_or_else(String::new, moment)),
-        Cell::Text(trust),
+        Cell::Number(trust),
     ]
 }
 
 fn why(entry: &TimelineEntry) -> String {
     let Some(order) = &entry.order else {
-        let mut parts = Vec::new();
-        if entry.verdict.code != "judged" {
-            parts.push(entry.verdict.code.clone());
-        }
-        let labels = entry.verdict.labels.iter();
-        parts.extend(labels.map(|label| format!("{} {}", label.topic, label.risk)));
-        let why = table::why(&gavel_schemas::VerdictRecord {
-            masked_text: None,
-            ..entry.verdict.clone()
-        });
-        parts.extend((!why.is_empty()).then_some(why));
-        return parts.join("; ");
+        return why_judged(entry);
     };
     let what = match (order.kind, &order.policy, order.overturned) {
         ("policy-activated", policy, _) => format!(
@@ -243,5 +231,51 @@ fn why(entry: &TimelineEntry) -> String {
     } else {
         format!(": {}", order.reason)
     };
-    format!("order {} by {}: {what}{why}", order.number, order.by)
+    let by = if order.by.is_empty() {
+        String::new()
+    } else {
+        format!(" by {}", order.by)
+    };
+    format!("order {}{by}: {what}{why}", order.number)
+}
+
+fn why_judged(entry: &TimelineEntry) -> String {
+    let verdict = &entry.verdict;
+    let text = entry.message.as_ref().map_or("", |said| &said.text);
+    let mut parts = Vec::new();
+    match verdict.code.as_str() {
+        "judged" => {}
+        "muted" => parts.push("the user was muted".to_owned()),
+        "no-policy" => parts.push("no policy was in force".to_owned()),
+        other => parts.push(other.to_owned()),
+    }
+    if let Some(first) = verdict.duplicate_of {
+        parts.push(format!("repeat of offset {first}"));
+    }
+    let labels = verdict.labels.iter();
+    parts.extend(labels.map(|label| format!("{} of risk {}", label.topic, label.risk)));
+    for reason in verdict
+        .reasons
+        .iter()
+        .filter(|reason| reason.rule != "strikes")
+    {
+        let mut said = format!("rule {}", reason.rule);
+        let span = reason.start.unsigned_abs() as usize..reason.end.unsigned_abs() as usize;
+        if let Some(words) = text.get(span).filter(|words| !words.is_empty()) {
+            said.push_str(&format!(" “{words}”"));
+        }
+        if !reason.evasion.is_empty() {
+            said.push_str(&format!(" ({})", evasion(&reason.evasion)));
+        }
+        parts.push(said);
+    }
+    for effect in &verdict.effects {
+        parts.push(match (effect.until, &effect.queue, &effect.trust) {
+            (Some(until), _, _) => format!("muted for {}", span(until - verdict.judged_at)),
+            (None, Some(queue), _) => format!("people of queue {queue} asked"),
+            (None, None, Some(trust)) => format!("trust {trust}"),
+            (None, None, None) => effect.kind.clone(),
+        });
+    }
+    parts.join("; ")
 }

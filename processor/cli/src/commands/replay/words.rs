@@ -40,10 +40,16 @@ pub fn span(ms: i64) -> String {
     text
 }
 
-/// Thousandths of a point: `5.98`.
-pub fn points(thousandths: u64) -> String {
+/// Thousandths of a point as a number: `5.98`.
+pub fn number(thousandths: u64) -> String {
     let text = format!("{}.{:03}", thousandths / 1_000, thousandths % 1_000);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// `1 point`, `5.98 points`.
+pub fn points(thousandths: u64) -> String {
+    let many = if thousandths == 1_000 { "" } else { "s" };
+    format!("{} point{many}", number(thousandths))
 }
 
 /// `1st`, `2nd`, `11th`.
@@ -120,7 +126,8 @@ mod tests {
             [0, 20, 7_500_000, 86_400_000, 61_000].map(span),
             ["0 s", "20 ms", "2 h 5 min", "1 d", "1 min 1 s"]
         );
-        assert_eq!([5_980, 2_000, 0].map(points), ["5.98", "2", "0"]);
+        assert_eq!([5_980, 2_000, 0].map(number), ["5.98", "2", "0"]);
+        assert_eq!([1_000, 2_500].map(points), ["1 point", "2.5 points"]);
         assert_eq!(
             [1, 2, 3, 4, 11, 21].map(nth),
             ["1st", "2nd", "3rd", "4th", "11th", "21st"]
