@@ -2,7 +2,12 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use common::{Kafka, text};
+use gavel_runtime::control;
+use gavel_runtime::kafka::{Outgoing, Sender};
+use gavel_schemas::{Verdict, encode_verdict};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -207,6 +212,64 @@ fn a_message_is_found_by_its_id_and_all_its_copies_are_named() {
     room.kafka
         .run(&["replay", "explain", "e2", "--from", "4"])
         .expect_error(2, "an offset means something in one partition only");
+}
+
+#[test]
+fn a_verdict_that_the_log_does_not_give_is_told_from_one_that_is_not_there_yet() {
+    let kafka = Kafka::for_test("explain-differs");
+    kafka
+        .run(&["topics", "create", "--partitions", "1"])
+        .expect(0);
+    let line = b"{\"community\":\"c\",\"user\":\"u\",\"text\":\"hello\"}\n";
+    kafka.run_with(&["produce", "-"], line).expect(0);
+    let explain = || kafka.run(&["replay", "explain", "0:0", "--output", "json"]);
+    let told = explain().expect(0).json().remove(0);
+    assert_eq!(told["recorded"]["verdict"], "not judged yet");
+    assert_eq!(
+        told["summary"][0],
+        "Allowed, because no policy was in force."
+    );
+    let config = kafka.config();
+    let control = Arc::new(control::read_whole(&config).expect("readable"));
+    let opened = control.opened(0).expect("opened");
+    let forged = Verdict {
+        log_id: &opened.log_id,
+        source_partition: 0,
+        source_offset: 0,
+        message_id: "",
+        community: "c",
+        channel: "",
+        user: "u",
+        sent_at: 0,
+        judged_at: 1,
+        code: "judged",
+        action: "block",
+        effects: &[],
+        labels: &[],
+        reasons: &[],
+        masked_text: None,
+        duplicate_of: None,
+        policy: "",
+        engine: 1,
+        context_complete: true,
+        headers_dropped: false,
+    };
+    let mut value = Vec::new();
+    encode_verdict(&forged, &mut value);
+    let verdict = Outgoing {
+        topic: &config.topics.verdicts,
+        partition: Some(0),
+        key: Some(b"c/u"),
+        value: &value,
+        timestamp: None,
+        headers: None,
+    };
+    let sender = Sender::new(&config).expect("a client");
+    sender.send_one(verdict).expect("acknowledged");
+    let ran = explain().expect_error(1, "the recorded verdict: differs");
+    let told = ran.json().remove(0);
+    assert_eq!(told["recorded"]["found"]["action"], "block");
+    assert_eq!(told["explanation"]["verdict"]["action"], "allow");
 }
 
 #[test]

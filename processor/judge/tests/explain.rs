@@ -1,6 +1,7 @@
 //! An explanation is read from the step itself: its numbers are those of the verdict, and asking for it changes nothing.
 
 mod bench;
+mod corpus;
 mod told;
 
 use bench::{Bench, POLICY, message};
@@ -307,6 +308,20 @@ fn whatever_is_said_in_a_room_the_explanation_agrees_with_the_verdict() {
             // Holds every number against the verdict.
             explained(&mut history.bench, &value);
         }
+    }
+}
+
+#[test]
+fn hostile_texts_are_explained_within_their_own_bytes() {
+    let corpus = corpus::Corpus::sized(500, 200);
+    let mut history = told::History::new(7);
+    for (name, text) in corpus::hostile(&corpus, 400, 3) {
+        let message = ChatMessage {
+            text: text.into(),
+            ..message()
+        };
+        let told = told::sent(&mut history.bench, 40, message);
+        assert!(told.policy.is_some(), "{name}");
     }
 }
 

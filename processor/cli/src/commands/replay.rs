@@ -1,6 +1,7 @@
 //! `gavel replay`: verdicts derived once more.
 
 mod explain;
+mod past;
 mod sentence;
 mod steps;
 mod timeline;

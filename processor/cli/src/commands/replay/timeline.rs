@@ -92,7 +92,7 @@ fn tell(told: &Told) -> Story {
     let mut sentences = Vec::new();
     let partitions = told.partitions.iter().map(ToString::to_string);
     let partitions = partitions.collect::<Vec<_>>().join(", ");
-    match said().last() {
+    match said().next_back() {
         None => sentences.push(format!(
             "No message of this user stands in partition {partitions}. Community and user must be written as in the messages; a producer \
              with another partitioner sends users elsewhere (--partitions)."
