@@ -2,7 +2,7 @@
 
 use crate::bench::{Bench, message};
 use gavel_judge::{
-    CountedRule, Explained, Explanation, Patience, Record, RecordKind, Step, Timestamp,
+    CountedRule, Explained, Explanation, FoundHit, Patience, Record, RecordKind, Step, Timestamp,
 };
 use gavel_schemas::{ChatMessage, Order, ReasonRecord, UserErased, encode_message};
 
@@ -205,6 +205,22 @@ impl History {
                 };
                 let order = self.bench.order(&Order::UserErased(erased));
                 return self.bench.marker(order);
+            }
+            3 => {
+                // A word in two messages, one right after the other.
+                let user = format!("u{}", self.below(3));
+                let value = |text: &'static str| {
+                    let message = ChatMessage {
+                        user: user.clone().into(),
+                        text: text.into(),
+                        ..message()
+                    };
+                    let mut value = Vec::new();
+                    encode_message(&message, &mut value);
+                    value
+                };
+                self.pending.push(value("find you"));
+                return value("I will");
             }
             _ => {}
         }
@@ -452,4 +468,38 @@ fn action(told: &Explanation) {
         hardest
     };
     assert_eq!(told.verdict.action, expected, "{told:#?}");
+}
+
+/// What an explanation is an example of.
+pub fn met(told: &Explanation) -> Vec<&'static str> {
+    let mut met = Vec::new();
+    let mut note = |is: bool, name| met.extend(is.then_some(name));
+    let verdict = &told.verdict;
+    for code in ["judged", "muted", "refused", "control"] {
+        note(verdict.code == code, code);
+    }
+    for rule in ["flood", "again", "nearly", "rooms", "groom", "rude-twice"] {
+        note(
+            told.rules.iter().any(|one| one.id == rule && one.fired),
+            rule,
+        );
+    }
+    let hit = |is: &dyn Fn(&FoundHit) -> bool| told.hits.iter().any(is);
+    note(hit(&|hit| hit.across.is_some()), "across");
+    note(hit(&|hit| hit.lowered_from.is_some()), "lowered");
+    note(hit(&|hit| hit.rule == "mail"), "mail");
+    note(hit(&|hit| hit.topic.is_none()), "links");
+    note(!told.too_weak.is_empty(), "too weak");
+    note(!told.excused.is_empty(), "excused");
+    note(told.excused.iter().any(|one| one.rule.is_none()), "allowed");
+    note(verdict.duplicate_of.is_some(), "duplicate");
+    note(verdict.action == "mask", "mask");
+    let mut views = told.text.iter().flat_map(|text| &text.views);
+    note(views.any(|view| view.name == "displayed"), "displayed");
+    let nothing = told.decided.as_ref().is_some_and(|one| one.nothing_to_mask);
+    note(nothing, "nothing to mask");
+    note(told.topics.iter().any(|topic| topic.shift != 0), "shift");
+    let mut steps = told.struck.iter().flat_map(|struck| &struck.steps);
+    note(steps.any(|step| step.reached), "strikes");
+    met
 }
