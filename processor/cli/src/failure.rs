@@ -214,7 +214,11 @@ impl From<ReplayError> for Failure {
             ReplayError::NotOpened { .. }
             | ReplayError::LostHistory { .. }
             | ReplayError::Halted { .. } => Failure::difference(error, next),
+            ReplayError::NoRecord { .. } | ReplayError::NoMessage { .. } => {
+                Failure::usage(error, next)
+            }
             ReplayError::Waits { .. }
+            | ReplayError::Vanished { .. }
             | ReplayError::MissingPolicy(_)
             | ReplayError::State(_)
             | ReplayError::CorruptState(_)

@@ -14,6 +14,7 @@ mod options;
 mod output;
 mod page;
 mod share;
+mod story;
 mod table;
 
 use std::process::ExitCode;

@@ -7,6 +7,7 @@ mod clock;
 mod context;
 mod control;
 mod digest;
+mod explanation;
 mod fold;
 mod memory_contexts;
 mod policy;
@@ -18,11 +19,19 @@ pub use clock::Timestamp;
 pub use context::{ConsequenceView, ContextView, context_expired, describe_context};
 pub use control::{ControlLog, NoPolicy, Opened, RecordedOrder};
 pub use digest::{Digest, NotADigest};
-pub use fold::{Contexts, Fold, HaltReason, MissingPolicy, Patience, Record, Ruling, Step};
+pub use explanation::{
+    Because, CountedRule, CrossedText, Decided, Excused, Explanation, FoundHit, JudgedTopic,
+    JudgingPolicy, MarkedOrder, ReadText, ReadView, RecordKind, Refused, Remembered,
+    RememberedSaid, RememberedWindow, StrikeStep, Struck, TheRecord, ViewWord,
+};
+pub use fold::{
+    Contexts, Explained, Fold, HaltReason, MissingPolicy, Patience, Record, Ruling, Standing, Step,
+};
 pub use memory_contexts::MemoryContexts;
 pub use policy::{
-    AgeBand, Change, ChangeKind, Detail, Document, Lint, Lists, Policy, PolicyDiff, PolicyError,
-    TestFailure, TestVerdict, lint, policy_reference, policy_schema, run_tests, test_verdicts,
+    AgeBand, Change, ChangeKind, Definition, Detail, Document, Lint, Lists, Policy, PolicyDiff,
+    PolicyError, Property, TestFailure, TestVerdict, lint, policy_reference, policy_schema,
+    run_tests, test_verdicts,
 };
 pub use ruling::{Action, Code};
 pub use state::{Activation, CorruptState, PartitionState};

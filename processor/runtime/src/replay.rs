@@ -6,20 +6,32 @@
 mod beginning;
 mod chain;
 mod dead_letters;
+mod explain;
 mod file;
+mod find;
+mod for_user;
+mod opened;
 mod pairing;
+mod recorded;
 mod report;
 mod run;
 mod scratch;
 mod straight;
+mod timeline;
 mod verify;
 mod what_if;
 
 pub use beginning::{Began, Bound, Damaged, Stretch};
+pub use explain::{ExplainedRecord, PastMute, PastStrike, explain};
 pub use file::FileJudge;
-pub use report::{CheckpointMet, Difference, OrderMet, PartitionReport, Place, Side};
+pub use find::{Part, Place, Plan, find, plan};
+pub use for_user::{UserFold, Walked, Who};
+pub use opened::OpenedLog;
+pub use recorded::{Recorded, RecordedAs};
+pub use report::{CheckpointMet, Difference, Further, OrderMet, PartitionReport, Side};
 pub use run::{Effort, Progress};
 pub use straight::{StraightFold, state_digest};
+pub use timeline::{Said, Timeline, TimelineEntry, TimelineOrder, timeline};
 pub use verify::{Verify, verify};
 pub use what_if::{Baseline, Covered, Differences, Step, Supposed, WhatIf, what_if};
 
@@ -84,6 +96,20 @@ pub enum ReplayError {
     NoVerdict { partition: i32, offset: i64 },
     #[error("the directory for the replay's stores: {0}")]
     Scratch(#[source] std::io::Error),
+    #[error(
+        "partition {partition} has no record at offset {offset}: its log holds {start} to {end}"
+    )]
+    NoRecord {
+        partition: i32,
+        offset: i64,
+        start: i64,
+        /// The one after the last.
+        end: i64,
+    },
+    #[error("partition {partition}, offset {offset}: the record was there and is not any more")]
+    Vanished { partition: i32, offset: i64 },
+    #[error("no message with the id `{id}` among {records} records")]
+    NoMessage { id: String, records: u64 },
     #[error("a replay thread panicked; the message is above")]
     Panicked,
 }
@@ -105,6 +131,13 @@ impl ReplayError {
             ReplayError::NoPolicy(_) => "name a policy that is published (`gavel policy history`), or a file".into(),
             ReplayError::NoVerdict { .. } => "`gavel replay verify` shows what stands there".into(),
             ReplayError::Scratch(_) => "set TMPDIR to a directory with room, or name one with --work".into(),
+            ReplayError::NoRecord { .. } => {
+                "take partition and offset from the verdict: source_partition:source_offset; transactions leave offsets without a record".into()
+            }
+            ReplayError::Vanished { .. } => "retention has removed it just now: ask for a later one".into(),
+            ReplayError::NoMessage { .. } => {
+                "check the id and --partition, --from and --to; retention may have removed it".into()
+            }
             ReplayError::Waits { .. }
             | ReplayError::MissingPolicy(_)
             | ReplayError::State(_)

@@ -308,6 +308,17 @@ impl Context {
             None => self.fragments.clear(),
         }
     }
+
+    /// The messages among which a retry is recognised, oldest first.
+    pub fn said(&self) -> &[Said] {
+        &self.said
+    }
+
+    /// Times and values of what is in a window.
+    pub fn counted(&self, window: Window, now: i64) -> impl Iterator<Item = (i64, u64)> {
+        self.within(window, now)
+            .map(|event| (event.at, event.value))
+    }
 }
 
 fn long(bytes: &[u8], at: usize) -> Option<i64> {

@@ -5,8 +5,10 @@
 
 mod counting;
 mod decision;
+mod explain;
 mod marker;
 mod message;
+mod one_user;
 mod overturn;
 mod reading;
 mod write;
@@ -24,6 +26,9 @@ use decision::Decision;
 use gavel_schemas::{Inbound, Refusal, decode_inbound, limits};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+pub use explain::Explained;
+pub use one_user::Standing;
 
 /// One record of a message partition, as Kafka gave it.
 #[derive(Debug, Clone, Copy)]

@@ -233,7 +233,7 @@ fn engine_of(policy: Option<&Policy>) -> i32 {
     i32::try_from(policy.map_or(crate::ENGINE, Policy::engine)).unwrap_or(i32::MAX)
 }
 
-fn reason<'a>(rule: &'a str, span: Span, evasion: &'a str, text: &str) -> Reason<'a> {
+pub(super) fn reason<'a>(rule: &'a str, span: Span, evasion: &'a str, text: &str) -> Reason<'a> {
     let units = |from: u32, to: u32| {
         let part = text.get(from as usize..to as usize).unwrap_or_default();
         part.chars().map(char::len_utf16).sum::<usize>()

@@ -30,8 +30,8 @@ pub struct Policy {
     pub(crate) link_rule: u32,
     pub(crate) contexts: Vec<CompiledContext>,
     pub(crate) strikes: Option<Strikes>,
-    audiences: BTreeMap<String, Audience>,
-    channels: Vec<Channel>,
+    pub(super) audiences: BTreeMap<String, Audience>,
+    pub(super) channels: Vec<Channel>,
     trust: TrustShift,
     /// By topic: trust does not move its thresholds.
     pinned: Vec<bool>,
@@ -464,7 +464,7 @@ fn key_of(id: &str) -> u64 {
 }
 
 /// `trade-*`, `*-kids`, `*x*` or an exact name.
-fn fits(pattern: &str, channel: &str) -> bool {
+pub(super) fn fits(pattern: &str, channel: &str) -> bool {
     match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
         (Some(""), _) => true,
         (Some(rest), Some(_)) => channel.contains(rest.strip_suffix('*').unwrap_or(rest)),

@@ -4,7 +4,11 @@
 //! not how it is written: rules by their ids, allows by their patterns, thresholds by audience and topic. It prevents the review of a
 //! text diff in which a moved table hides a changed risk.
 
+mod definition;
 mod facts;
+
+pub(crate) use definition::demand;
+pub use definition::{Definition, Property};
 
 use super::document::Document;
 use crate::digest::Digest;

@@ -7,6 +7,7 @@ mod diff;
 mod document;
 mod error;
 mod lint;
+mod origin;
 mod parse;
 pub(crate) mod pattern;
 mod reference;
@@ -16,7 +17,8 @@ mod tests_inline;
 pub use age_bands::AgeBand;
 pub use compile::Policy;
 pub(crate) use compile::{CompiledContext, Named};
-pub use diff::{Change, ChangeKind, Detail, PolicyDiff};
+pub(crate) use diff::demand;
+pub use diff::{Change, ChangeKind, Definition, Detail, PolicyDiff, Property};
 pub use document::Document;
 #[cfg(test)]
 pub(crate) use document::Step;
@@ -25,6 +27,7 @@ pub(crate) use document::{
 };
 pub use error::PolicyError;
 pub use lint::{Lint, lint};
+pub(crate) use origin::AudienceOrigin;
 pub(crate) use parse::EVENTS;
 pub use parse::Lists;
 pub use reference::{policy_reference, policy_schema};

@@ -29,8 +29,8 @@ pub(super) struct GuardHit {
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub hits: Vec<Hit>,
-    pub(super) exceptions: Vec<(u32, Span)>,
-    pub(super) allows: Vec<(u8, Span)>,
+    pub(crate) exceptions: Vec<(u32, Span)>,
+    pub(crate) allows: Vec<(u8, Span)>,
     reach: Vec<u32>,
 }
 

@@ -23,7 +23,7 @@ pub(crate) use fingerprint::{fingerprint, fnv, near_fingerprint, nearly};
 pub(crate) use found::{Found, Hit};
 pub(crate) use matcher::{Facts, GuardFacts, Matcher, Meaning, Work};
 pub(crate) use patterns::{How, Patterns, Unusable};
-pub(crate) use view::{Undo, Views};
+pub(crate) use view::{Undo, View, Views};
 
 /// Whether a character is anything to a matcher once it is normalised: a letter, a digit, a picture.
 pub(crate) fn carries_meaning(ch: char) -> bool {

@@ -354,6 +354,14 @@ impl Views {
         std::iter::once(&self.plain).chain(others.filter_map(|(view, used)| used.then_some(view)))
     }
 
+    /// The same with what was undone in each, for people.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, &View)> {
+        const NAMES: [&str; 5] = ["leet", "leet-other", "repeat", "spaced", "censored"];
+        let others = self.others.iter().zip(NAMES).zip(self.used);
+        std::iter::once(("plain", &self.plain))
+            .chain(others.filter_map(|((view, name), used)| used.then_some((name, view))))
+    }
+
     pub fn read(&mut self, cells: &mut Cells, undo: Undo) {
         self.used = [false; 5];
         let any_signs = cells.signs;

@@ -12,7 +12,7 @@ use gavel_state::{
 use serde::{Deserialize, Serialize};
 
 use super::scratch::Scratch;
-use super::{ReplayError, StraightFold};
+use super::{ReplayError, StraightFold, repository};
 use crate::config::Config;
 use crate::kafka::{Bounds, BrokerError, Cluster, LogReader};
 
@@ -90,7 +90,19 @@ struct Wanted {
     to: i64,
 }
 
-impl Past<'_> {
+impl<'a> Past<'a> {
+    /// Without a limit to memory, in a directory that goes with it.
+    pub fn open(config: &'a Config, control: Arc<ControlLog>) -> Result<Past<'a>, ReplayError> {
+        Ok(Past {
+            config,
+            control,
+            repository: repository(config)?,
+            scratch: Scratch::passing().map_err(ReplayError::Scratch)?,
+            stores: Past::stores(),
+            context_bytes: usize::MAX,
+        })
+    }
+
     pub fn stores() -> Shared {
         Shared::new(STORE_BYTES, STORE_BYTES)
     }
@@ -208,6 +220,25 @@ impl Past<'_> {
             damaged: Vec::new(),
             messages,
         }))
+    }
+
+    /// The store of the oldest checkpoint that leads into a stretch whose beginning is gone, and the offset behind it.
+    pub fn oldest(&self, partition: i32, stretch: Stretch) -> Result<(Store, i64), ReplayError> {
+        let opened = self.opened(partition)?;
+        let log = Cluster::new(self.config)?.bounds(&self.config.topics.messages, partition)?;
+        let wanted = self.wanted(partition, stretch, &opened, log)?;
+        let mut places = self.places(&opened, partition, &wanted)?;
+        while let Some(checkpoint) = places.pop() {
+            let name = format!("partition-{partition}");
+            if let Ok(store) = self.install(&opened, partition, checkpoint, &name)? {
+                return Ok((store, checkpoint.boundary + 1));
+            }
+        }
+        Err(ReplayError::LostHistory {
+            partition,
+            start: log.start,
+            opened: opened.start,
+        })
     }
 
     /// All checkpoints of a partition, oldest first.

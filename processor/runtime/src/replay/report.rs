@@ -49,7 +49,7 @@ pub struct PartitionReport {
     /// The first of them.
     pub difference: Option<Difference>,
     /// Some of the others.
-    pub further: Vec<Place>,
+    pub further: Vec<Further>,
     /// Orders met, by their markers.
     pub orders: Vec<OrderMet>,
     /// Checkpoints compared with the fold at their places.
@@ -68,7 +68,7 @@ impl PartitionReport {
         if self.difference.is_none() {
             self.difference = Some(difference);
         } else if self.further.len() < LISTED {
-            self.further.push(Place {
+            self.further.push(Further {
                 offset: difference.offset,
                 what: difference.what,
             });
@@ -88,7 +88,7 @@ impl PartitionReport {
 
 /// Where something is not as the fold says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+pub struct Further {
     pub offset: i64,
     pub what: String,
 }

@@ -1,11 +1,17 @@
 //! `gavel replay`: the past, asked again.
 
+mod explain;
 mod options;
+mod past;
 mod progress;
+mod sentence;
+mod steps;
+mod timeline;
 mod verify;
 mod verify_page;
 pub mod what_if;
 mod what_if_page;
+mod words;
 
 use clap::Subcommand;
 
@@ -17,6 +23,8 @@ use crate::options::Globals;
 pub enum Replay {
     Verify(verify::Verify),
     Merge(verify::Merge),
+    Explain(explain::Explain),
+    Timeline(timeline::Timeline),
     WhatIf(what_if::WhatIf),
 }
 
@@ -25,6 +33,8 @@ impl Replay {
         match self {
             Replay::Verify(verify) => verify.run(globals),
             Replay::Merge(merge) => merge.run(globals),
+            Replay::Explain(explain) => explain.run(globals),
+            Replay::Timeline(timeline) => timeline.run(globals),
             Replay::WhatIf(what_if) => what_if.run(globals),
         }
     }

@@ -102,7 +102,7 @@ impl Files {
 }
 
 /// Parses an offset or a time.
-fn bound(text: &str) -> Result<Bound, String> {
+pub fn bound(text: &str) -> Result<Bound, String> {
     if let Ok(offset) = text.parse::<i64>() {
         return if offset >= 0 {
             Ok(Bound::Offset(offset))

@@ -248,7 +248,7 @@ fn guards(of: &BTreeMap<String, Guard>) -> Group {
     facts.collect()
 }
 
-fn terms(of: &[Term]) -> Group {
+pub(super) fn terms(of: &[Term]) -> Group {
     let facts = of.iter().map(|term| {
         let Term {
             id,
@@ -299,7 +299,7 @@ fn allows(of: &[Allow]) -> Group {
     facts.collect()
 }
 
-fn detectors(of: &[DetectorRule]) -> Group {
+pub(super) fn detectors(of: &[DetectorRule]) -> Group {
     let facts = of.iter().map(|rule| {
         let DetectorRule {
             id,
@@ -338,7 +338,7 @@ fn detectors(of: &[DetectorRule]) -> Group {
     facts.collect()
 }
 
-fn contexts(of: &[ContextRule]) -> Group {
+pub(super) fn contexts(of: &[ContextRule]) -> Group {
     let facts = of.iter().map(|rule| {
         let ContextRule {
             id,
@@ -385,7 +385,7 @@ fn contexts(of: &[ContextRule]) -> Group {
     facts.collect()
 }
 
-fn action(of: Option<&Consequence>) -> String {
+pub(super) fn action(of: Option<&Consequence>) -> String {
     match of {
         None => "none".to_owned(),
         Some(Consequence::Flag) => "flag".to_owned(),
@@ -396,7 +396,7 @@ fn action(of: Option<&Consequence>) -> String {
     }
 }
 
-fn strikes(of: Option<&Strikes>) -> Group {
+pub(super) fn strikes(of: Option<&Strikes>) -> Group {
     let Some(Strikes {
         per_risk,
         half_life,
@@ -415,7 +415,7 @@ fn strikes(of: Option<&Strikes>) -> Group {
     single(facts)
 }
 
-fn steps(of: Option<&Strikes>) -> Group {
+pub(super) fn steps(of: Option<&Strikes>) -> Group {
     let mut group = Group::new();
     for step in of.into_iter().flat_map(|strikes| &strikes.steps) {
         let Step {

@@ -1,0 +1,149 @@
+//! A message by its id.
+//!
+//! An id is the producer's: it says nothing of where the message stands, so the wanted part of the log is read. How much that is is known
+//! before, and told. Several messages may carry one id: retries, and whoever reuses one.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
+
+use gavel_schemas::{Inbound, decode_inbound};
+use rdkafka::Message;
+use serde::Serialize;
+
+use super::{Bound, Progress, ReplayError};
+use crate::config::Config;
+use crate::kafka::{BrokerError, Cluster, LogReader};
+
+/// A record of the message topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Place {
+    pub partition: i32,
+    pub offset: i64,
+}
+
+/// Which part of the log.
+#[derive(Debug, Clone, Default)]
+pub struct Part {
+    /// Empty: all.
+    pub partitions: Vec<i32>,
+    pub from: Option<Bound>,
+    /// Without it.
+    pub to: Option<Bound>,
+}
+
+/// What a search would read.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    ranges: BTreeMap<i32, Range<i64>>,
+}
+
+/// Asks where the part begins and ends.
+pub fn plan(config: &Config, part: &Part) -> Result<Plan, ReplayError> {
+    let cluster = Cluster::new(config)?;
+    let topic = &config.topics.messages;
+    let count = cluster.require(topic)?.partitions;
+    let wanted: Vec<i32> = if part.partitions.is_empty() {
+        (0..count).collect()
+    } else {
+        part.partitions.clone()
+    };
+    let mut ranges = BTreeMap::new();
+    for partition in wanted {
+        if !(0..count).contains(&partition) {
+            return Err(BrokerError::NoPartition {
+                topic: topic.clone(),
+                partition,
+                partitions: count,
+            }
+            .into());
+        }
+        let bounds = cluster.bounds(topic, partition)?;
+        let at = |when: Option<Bound>, without: i64| -> Result<i64, ReplayError> {
+            let offset = match when {
+                None => without,
+                Some(Bound::Offset(offset)) => offset,
+                Some(Bound::Time(time)) => cluster
+                    .offset_at(topic, partition, time)?
+                    .unwrap_or(bounds.end),
+            };
+            Ok(offset.clamp(bounds.start, bounds.end))
+        };
+        let range = at(part.from, bounds.start)?..at(part.to, bounds.end)?;
+        ranges.insert(partition, range);
+    }
+    Ok(Plan { ranges })
+}
+
+impl Plan {
+    /// Offsets to go through.
+    pub fn records(&self) -> u64 {
+        let lengths = self.ranges.values().map(|range| range.end - range.start);
+        lengths
+            .map(|length| u64::try_from(length).unwrap_or(0))
+            .sum()
+    }
+
+    pub fn partitions(&self) -> usize {
+        self.ranges.len()
+    }
+}
+
+/// All places of messages with this id, several partitions at a time.
+pub fn find(
+    config: &Config,
+    plan: &Plan,
+    id: &str,
+    threads: usize,
+    progress: &Progress,
+) -> Result<Vec<Place>, ReplayError> {
+    progress.total.fetch_add(plan.records(), Ordering::Relaxed);
+    let queue: Mutex<Vec<_>> = Mutex::new(plan.ranges.iter().collect());
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let work = || -> Result<Vec<Place>, ReplayError> {
+        let mut places = Vec::new();
+        while let Some((partition, range)) = next() {
+            search(config, (*partition, range), id, progress, &mut places)?;
+        }
+        Ok(places)
+    };
+    let mut all = Vec::new();
+    std::thread::scope(|scope| {
+        let threads = threads.clamp(1, plan.ranges.len().max(1));
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        for worker in workers {
+            all.extend(worker.join().map_err(|_| ReplayError::Panicked)??);
+        }
+        Ok::<(), ReplayError>(())
+    })?;
+    all.sort_unstable();
+    Ok(all)
+}
+
+fn search(
+    config: &Config,
+    (partition, range): (i32, &Range<i64>),
+    id: &str,
+    progress: &Progress,
+    places: &mut Vec<Place>,
+) -> Result<(), ReplayError> {
+    if range.is_empty() {
+        return Ok(());
+    }
+    let mut reader = LogReader::open(config, &config.topics.messages, partition)?;
+    reader.start(range.start);
+    while let Some(record) = reader.read_to(range.end)? {
+        progress.done.fetch_add(1, Ordering::Relaxed);
+        let inbound = record.payload().map(decode_inbound);
+        if let Some(Ok(Inbound::Message(message))) = inbound
+            && message.message_id == id
+        {
+            places.push(Place {
+                partition,
+                offset: record.offset(),
+            });
+        }
+    }
+    Ok(())
+}
