@@ -60,6 +60,6 @@ pub use order::{
 pub use refusal::Refusal;
 pub use verdict::{Effect, Label, Reason, Verdict, encode_verdict};
 pub use verdict_record::{
-    EffectRecord, LabelRecord, ReasonRecord, VerdictIdentity, VerdictRecord, decode_verdict,
-    peek_verdict_identity,
+    EffectRecord, LabelRecord, QuietVerdict, ReasonRecord, VerdictIdentity, VerdictRecord,
+    decode_verdict, peek_quiet_verdict, peek_verdict_identity,
 };

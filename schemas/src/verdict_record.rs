@@ -4,8 +4,9 @@
 //! read without decoding it.
 
 use crate::known::{Readable, open};
+use crate::verdict::VERDICT_KNOWN;
 use crate::wire::Cursor;
-use crate::{DecodeError, avsc, limits};
+use crate::{DecodeError, Refusal, avsc, limits};
 use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
 
@@ -109,4 +110,40 @@ pub fn peek_verdict_identity(value: &[u8]) -> Result<VerdictIdentity<'_>, Decode
         record: "verdict",
         refusal,
     })
+}
+
+/// A verdict that lets a message pass and says nothing else: no effects, no labels, no reasons. Of most messages, so it can be read
+/// without decoding the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuietVerdict<'a> {
+    pub community: &'a str,
+    pub channel: &'a str,
+    /// Milliseconds since 1970 by the partition's clock.
+    pub judged_at: i64,
+}
+
+/// `None`: it says more, or is no verdict of the present schema.
+pub fn peek_quiet_verdict(value: &[u8]) -> Option<QuietVerdict<'_>> {
+    let datum = value.strip_prefix(VERDICT_KNOWN.header.as_slice())?;
+    let mut cursor = Cursor::new(datum);
+    let mut read = || {
+        // log_id, source_partition, source_offset, message_id
+        cursor.string()?;
+        cursor.int()?;
+        cursor.long()?;
+        cursor.string()?;
+        let (community, channel, _user) = (cursor.string()?, cursor.string()?, cursor.string()?);
+        let _sent_at = cursor.long()?;
+        let judged_at = cursor.long()?;
+        let _code = cursor.string()?;
+        let passes = cursor.string()? == "allow";
+        // An empty array is the one byte 0.
+        let is_quiet = passes && cursor.take(3)? == [0; 3];
+        Ok::<_, Refusal>(is_quiet.then_some(QuietVerdict {
+            community,
+            channel,
+            judged_at,
+        }))
+    };
+    read().ok().flatten()
 }

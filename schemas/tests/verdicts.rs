@@ -6,7 +6,7 @@ use apache_avro::types::Value;
 use common::{any_value, damaged, header, oracle_read, oracle_write, parse};
 use gavel_schemas::{
     DecodeError, Effect, Label, Reason, Verdict, VerdictIdentity, VerdictRecord, avsc,
-    decode_verdict, encode_verdict, limits, peek_verdict_identity,
+    decode_verdict, encode_verdict, limits, peek_quiet_verdict, peek_verdict_identity,
 };
 use proptest::prelude::*;
 
@@ -78,6 +78,38 @@ fn any_verdict() -> impl Strategy<Value = (Value, VerdictRecord)> {
 }
 
 proptest! {
+    #[test]
+    fn a_quiet_verdict_is_one_that_passes_and_says_nothing(
+        (_, mut record) in any_verdict(),
+        passes in any::<bool>(),
+        says in 0..8u8,
+    ) {
+        if passes {
+            record.action = "allow".into();
+        }
+        if says & 1 == 0 {
+            record.effects.clear();
+        }
+        if says & 2 == 0 {
+            record.labels.clear();
+        }
+        if says & 4 == 0 {
+            record.reasons.clear();
+        }
+        let bytes = encode(&record);
+        let is_quiet = record.action == "allow"
+            && record.effects.is_empty()
+            && record.labels.is_empty()
+            && record.reasons.is_empty();
+        let found = peek_quiet_verdict(&bytes);
+        prop_assert_eq!(found.is_some(), is_quiet);
+        if let Some(quiet) = found {
+            prop_assert_eq!(quiet.community, &record.community);
+            prop_assert_eq!(quiet.channel, &record.channel);
+            prop_assert_eq!(quiet.judged_at, record.judged_at);
+        }
+    }
+
     #[test]
     fn a_verdict_has_the_bytes_that_apache_avro_writes((value, record) in any_verdict()) {
         prop_assert_eq!(encode(&record), oracle_write(&parse(avsc::VERDICT), &value));

@@ -3,7 +3,8 @@
 //!
 //! Invariant: a cell that is changed keeps the original bytes that it stands for, and says what was undone. Numbers stay numbers.
 
-use super::cells::{Cell, Kind, Marks};
+use super::Marks;
+use super::cells::{Cell, Kind};
 use super::letters;
 
 /// Cuts runs of three or more equal letters to `keep`.

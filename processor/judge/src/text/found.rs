@@ -1,7 +1,7 @@
 //! What was found in a text, and what beats it.
 
+use super::Marks;
 use super::Span;
-use super::cells::Marks;
 use super::matcher::Matcher;
 
 /// A term found in a text.

@@ -1,7 +1,8 @@
 //! Finds patterns in views: whole words and the parts of words and rows of words where they can be; phrases over what both have found. A
 //! word boundary is a space of the view, so boundaries are part of the patterns.
 
-use super::cells::{Cell, Cells, Marks};
+use super::Marks;
+use super::cells::{Cell, Cells};
 use super::found::{Found, GuardHit, Hit};
 use super::glue::{self, Glue, Pieces};
 use super::letters;

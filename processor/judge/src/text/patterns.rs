@@ -1,6 +1,5 @@
 //! From patterns to a matcher. Slow, and never on a hot thread.
 
-use super::cells::{Cells, Marks};
 use super::glue::Glue;
 use super::matcher::{Facts, GuardFacts, Matcher, Meaning};
 use super::parts::Parts;
@@ -8,6 +7,7 @@ use super::phrases::{Phrases, Step};
 use super::spelling;
 use super::view::{Undo, Views};
 use super::words::{Slot, Words};
+use super::{Cells, Marks};
 use crate::policy::pattern::{Pattern, Phrase, Plain, What};
 use hashbrown::HashMap;
 use std::collections::BTreeMap;

@@ -3,8 +3,8 @@
 //! Invariant: the cost of a phrase is bounded by its own length and gaps, not by the text: from each beginning, a set of reachable ends
 //! is carried from element to element, never a tree of choices.
 
+use super::Marks;
 use super::Span;
-use super::cells::Marks;
 use super::matcher::Meaning;
 use super::view::Place;
 

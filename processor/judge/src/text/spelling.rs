@@ -3,7 +3,7 @@
 //! Invariant: the variants of a word are a function of the word alone, so a policy's digest says what they are. A variant that is a word
 //! of its own is not one: the matcher drops those that the policy lists as ordinary.
 
-use super::cells::Marks;
+use super::Marks;
 
 /// Shorter words have too many neighbours, longer ones are not worth it.
 pub(super) const SHORTEST: usize = 3;

@@ -1,7 +1,7 @@
 //! Whole words by hash: what a policy knows of each. Most words of most messages are in no policy, and to say so costs one bit of a
 //! filter.
 
-use super::cells::Marks;
+use super::Marks;
 use super::filter::{BITS_EACH, Filter};
 use super::matcher::Meaning;
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};

@@ -4,12 +4,13 @@
 //! contexts that it found there. So a stretch that begins with the log gives what a log under the candidate would have given, and the
 //! candidate that judged in truth differs nowhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use gavel_judge::Policy;
 use gavel_schemas::{
-    Inbound, VerdictRecord, decode_inbound, decode_verdict, peek_verdict_identity,
+    Inbound, QuietVerdict, VerdictRecord, decode_inbound, decode_verdict, peek_quiet_verdict,
+    peek_verdict_identity,
 };
 use rdkafka::Message;
 use rdkafka::message::BorrowedMessage;
@@ -87,6 +88,9 @@ pub struct Differences {
     pub audiences: BTreeMap<String, Figures>,
     pub users: BTreeMap<String, Figures>,
     samples: Vec<Sample>,
+    /// Messages that both let pass without a word, by `community/channel`; part of the tally once a partition is done.
+    quiet: HashMap<String, u64>,
+    channel: String,
 }
 
 /// The answer.
@@ -137,33 +141,37 @@ struct Recorded {
     end: i64,
     log_id: String,
     partition: i32,
-    held: Option<(i64, Vec<u8>)>,
+    /// The verdict read last and the offset of its message, unless it was handed out.
+    source: Option<i64>,
+    value: Vec<u8>,
 }
 
 impl Recorded {
-    /// The first verdict of this message; `None` if the topic does not have it.
+    /// The first verdict of this message; false if the topic does not have it.
     fn of(&mut self, offset: i64, into: &mut Vec<u8>) -> Result<bool, ReplayError> {
         loop {
-            if let Some((source, value)) = &mut self.held {
-                if *source > offset {
-                    return Ok(false);
-                }
-                let is_it = *source == offset;
-                std::mem::swap(value, into);
-                self.held = None;
-                if is_it {
+            match self.source {
+                Some(source) if source > offset => return Ok(false),
+                Some(source) if source == offset => {
+                    std::mem::swap(&mut self.value, into);
+                    self.source = None;
                     return Ok(true);
                 }
+                // A copy, or a verdict that nobody asked for.
+                _ => {}
             }
             let Some(verdict) = self.reader.read_to(self.end)? else {
                 return Ok(false);
             };
             let value = verdict.payload().unwrap_or_default();
+            self.source = None;
             if let Ok(identity) = peek_verdict_identity(value)
                 && identity.log_id == self.log_id
                 && identity.source_partition == self.partition
             {
-                self.held = Some((identity.source_offset, value.to_vec()));
+                self.source = Some(identity.source_offset);
+                self.value.clear();
+                self.value.extend_from_slice(value);
             }
         }
     }
@@ -198,7 +206,8 @@ fn through(
                 end: held.end,
                 log_id: candidate.opened.log_id.clone(),
                 partition,
-                held: None,
+                source: None,
+                value: Vec::new(),
             }))
         }
         Baseline::Policy(_) => {
@@ -258,6 +267,9 @@ fn through(
         }
         differences.compare(&message, &theirs, &ours, wanted)?;
     }
+    for (channel, count) in std::mem::take(&mut differences.quiet) {
+        differences.tally.quiet(&channel, count);
+    }
     Ok((covered, differences))
 }
 
@@ -277,6 +289,11 @@ impl Differences {
         ours: &[u8],
         wanted: &WhatIf,
     ) -> Result<(), ReplayError> {
+        if let (Some(_), Some(quiet)) = (peek_quiet_verdict(theirs), peek_quiet_verdict(ours)) {
+            self.step_of(quiet.judged_at, wanted).messages += 1;
+            self.quiet(quiet);
+            return Ok(());
+        }
         let unreadable = |_| ReplayError::NoVerdict {
             partition: message.partition(),
             offset: message.offset(),
@@ -284,10 +301,7 @@ impl Differences {
         let baseline = decode_verdict(theirs).map_err(unreadable)?;
         let candidate = decode_verdict(ours).map_err(unreadable)?;
         let figures = self.tally.compare(&baseline, &candidate, wanted.samples);
-        let step = self
-            .over_time
-            .entry(candidate.judged_at.div_euclid(wanted.step_ms) * wanted.step_ms)
-            .or_default();
+        let step = self.step_of(candidate.judged_at, wanted);
         step.messages += 1;
         step.baseline += u64::from(Tally::is_blocked(&baseline));
         step.candidate += u64::from(Tally::is_blocked(&candidate));
@@ -297,6 +311,25 @@ impl Differences {
             self.differs(message, &baseline, &candidate, &figures);
         }
         Ok(())
+    }
+
+    fn step_of(&mut self, at: i64, wanted: &WhatIf) -> &mut Step {
+        let begins = at.div_euclid(wanted.step_ms) * wanted.step_ms;
+        self.over_time.entry(begins).or_default()
+    }
+
+    /// Most messages are like this, so they are counted by channel before they are added up.
+    fn quiet(&mut self, verdict: QuietVerdict<'_>) {
+        self.channel.clear();
+        for part in [verdict.community, "/", verdict.channel] {
+            self.channel.push_str(part);
+        }
+        match self.quiet.get_mut(&self.channel) {
+            Some(count) => *count += 1,
+            None => {
+                self.quiet.insert(self.channel.clone(), 1);
+            }
+        }
     }
 
     fn differs(

@@ -118,6 +118,23 @@ impl Tally {
         figures
     }
 
+    /// Counts messages of a channel that both let pass without a word.
+    pub fn quiet(&mut self, channel: &str, count: u64) {
+        let figures = Figures {
+            compared: count,
+            ..Figures::default()
+        };
+        self.figures.add(&figures);
+        match self.channels.get_mut(channel) {
+            Some(own) => own.add(&figures),
+            None => {
+                self.channels.insert(channel.to_owned(), figures);
+            }
+        }
+        let allow = || "allow".to_owned();
+        *self.actions.entry((allow(), allow())).or_default() += count;
+    }
+
     /// Whether the message compared last is among the samples.
     pub fn keeps(&self, partition: i32, offset: i64) -> bool {
         let mut newest = self.samples.values().filter_map(|kept| kept.last());
