@@ -3,6 +3,8 @@
 mod common;
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use common::{Kafka, Ran, Running, text};
 use gavel_runtime::kafka::{Cluster, admin_client};
@@ -79,7 +81,7 @@ impl Past {
             judged += 12;
             kafka.wait_for_verdicts(judged);
             // Time for a checkpoint.
-            std::thread::sleep(std::time::Duration::from_millis(400));
+            std::thread::sleep(Duration::from_millis(400));
         }
         Past {
             kafka,
@@ -211,6 +213,50 @@ fn an_audit_is_split_interrupted_gone_on_with_and_put_together() {
     past.kafka
         .run(&["replay", "merge", text(&first), text(&first)])
         .expect_error(2, "partition 0 stands in another report too");
+}
+
+#[test]
+fn an_audit_that_was_killed_goes_on_where_it_was() {
+    let past = Past::new("killed", MILD, 1);
+    let lines: String = (0..24_000)
+        .map(|n| {
+            let (user, words) = (n % 500, if n % 3 == 0 { "drat" } else { "hello" });
+            format!("{{\"community\":\"c\",\"user\":\"v{user}\",\"text\":\"{words} {n}\"}}\n")
+        })
+        .collect();
+    past.kafka
+        .run_with(&["produce", "-"], lines.as_bytes())
+        .expect(0);
+    past.kafka
+        .wait_for_verdicts(PARTITIONS as usize + 12 + 24_000);
+    let whole = past.verify(&["--digest"]).expect(0).json();
+    let work = past.file("work");
+    let mut slow = Command::new(env!("CARGO_BIN_EXE_gavel"))
+        .args(["replay", "verify", "--rate", "3000", "--parallel", "1"])
+        .args(["--work", text(&work)])
+        .envs(&past.kafka.variables)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary starts");
+    let saved = work.join("partition-0.json");
+    let since = Instant::now();
+    while !saved.exists() {
+        assert!(
+            since.elapsed() < Duration::from_secs(60),
+            "nothing is saved"
+        );
+        assert!(slow.try_wait().expect("a child").is_none(), "it has ended");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    slow.kill().expect("killed");
+    slow.wait().expect("a child");
+    let before: Value =
+        serde_json::from_slice(&std::fs::read(&saved).expect("readable")).expect("JSON");
+    assert_eq!(before["is_whole"], json!(false));
+    assert!(before["report"]["records"].as_u64() > Some(0));
+    let after = past.verify(&["--digest", "--work", text(&work)]).expect(0);
+    assert_eq!(after.json(), whole);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use common::{Kafka, Ran, text};
+use gavel_judge::Record;
 use gavel_runtime::config::Config;
 use gavel_runtime::control;
 use gavel_runtime::kafka::{LogReader, Outgoing, Sender};
@@ -102,6 +103,11 @@ impl Log {
 
     /// What the fold gives for every record.
     fn judged(&self) -> Vec<Output> {
+        self.judged_as(|_, value| value.to_vec())
+    }
+
+    /// What it would have given if the records had been these.
+    fn judged_as(&self, was: impl Fn(i64, &[u8]) -> Vec<u8>) -> Vec<Output> {
         let config = self.config();
         let control = Arc::new(control::read_whole(&config).expect("readable"));
         let opened = control.opened(0).expect("opened");
@@ -112,6 +118,11 @@ impl Log {
         let mut outputs = Vec::new();
         while let Some(message) = messages.read_to(end).expect("readable") {
             let record = record_of(&message);
+            let value = record.value.map(|value| was(record.offset, value));
+            let record = Record {
+                value: value.as_deref(),
+                ..record
+            };
             let output = fold.judge(&record, |ruling| Output {
                 offset: record.offset,
                 key: record.key.map(<[u8]>::to_vec),
@@ -321,6 +332,29 @@ fn a_changed_verdict_is_shown_with_both_sides() {
         people.contains("partition 0: 1 difference(s), the first at offset 5")
             && people.contains("derived: {"),
         "{people}"
+    );
+}
+
+#[test]
+fn a_message_that_was_changed_after_its_verdict_is_one_difference() {
+    let log = Log::new("event");
+    let outputs = log.judged_as(|offset, value| match offset {
+        5 => String::from_utf8_lossy(value)
+            .replace("drat", "good")
+            .into_bytes(),
+        _ => value.to_vec(),
+    });
+    log.write(&outputs);
+    let report = log.verify().expect(1).json().remove(0);
+    assert_eq!(report["differences"], json!(1), "{report}");
+    let difference = &report["difference"];
+    assert_eq!(
+        (
+            &difference["offset"],
+            &difference["derived"]["action"],
+            &difference["found"]["action"]
+        ),
+        (&json!(5), &json!("mask"), &json!("allow"))
     );
 }
 

@@ -27,7 +27,7 @@ use crate::verdict_search;
 use crate::verdict_tail::VerdictsOf;
 
 /// Between two times that what is done is written down.
-const SAVE_EVERY: Duration = Duration::from_secs(10);
+const SAVE_EVERY: Duration = Duration::from_secs(2);
 
 /// A partition on its way.
 pub struct Walk<'a> {
