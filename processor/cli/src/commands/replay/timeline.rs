@@ -1,5 +1,6 @@
 //! `gavel replay timeline`: all that a user said and what came of it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -108,8 +109,21 @@ fn tell(told: &Told) -> Story {
                     String::new()
                 }
             ));
-            sentences.push(standing(last, mutes));
+            // An appeal or an erasure after the last message changes where the user stands.
+            sentences.push(standing(told.entries.last().unwrap_or(last), mutes));
         }
+    }
+    let orders = || told.entries.iter().filter_map(|one| one.order.as_ref());
+    let undone: BTreeSet<i64> = orders().filter_map(|order| order.overturned).collect();
+    if !undone.is_empty() {
+        let many = if undone.len() == 1 {
+            "1 verdict was".to_owned()
+        } else {
+            format!("{} verdicts were", undone.len())
+        };
+        sentences.push(format!(
+            "{many} overturned since; the counts above are as it was decided first."
+        ));
     }
     let (badge, tone) = match (blocked, mutes) {
         (_, 1..) => (format!("Muted {mutes} time{}", plural(mutes)), Tone::Bad),
@@ -139,7 +153,7 @@ fn standing(last: &TimelineEntry, mutes: usize) -> String {
         None => "not muted".to_owned(),
     };
     format!(
-        "After the last of them ({}) the user was {muted} and had {} of strikes; trust was {}. {mutes} mute{} in all.",
+        "After the last line here ({}) the user was {muted} and had {} of strikes; trust was {}. {mutes} mute{} in all.",
         moment(last.at),
         points(after.strikes),
         after.trust,
