@@ -23,7 +23,7 @@ mod verify;
 mod what_if;
 
 pub use beginning::{Began, Bound, Damaged, Stretch};
-pub use explain::{ExplainedRecord, PastMute, PastStrike, explain};
+pub use explain::{ExplainedRecord, Overturned, PastMute, PastStrike, explain};
 pub use file::FileJudge;
 pub use find::{Part, Place, Plan, find, plan};
 pub use for_user::{UserFold, Walked, Who};

@@ -3,7 +3,7 @@
 //! Invariant: nothing is judged here and nothing left out: each restrictive verdict of the stretch is told once, in the order of its
 //! partition, whatever copies stand beside it. Whether it was right to be given is what a verification says.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 
@@ -103,8 +103,8 @@ struct Reading<'a> {
     places: Range<i64>,
     /// Times of the stretch whose beginning is not in the message topic any more: the verdicts tell them.
     since: Option<i64>,
-    /// By the offset of the message: when its verdict was undone, if it was.
-    appeals: BTreeMap<i64, Option<i64>>,
+    /// By the offset of the message: whose verdict somebody ordered to be overturned, and when it was undone, if it was.
+    appeals: BTreeMap<i64, (Whose, Option<i64>)>,
     /// Ids by digest, as verdicts write it.
     policies: BTreeMap<String, String>,
     words: Option<LogReader>,
@@ -154,7 +154,7 @@ impl<'a> Reading<'a> {
             verdicts,
             places: first..held.end,
             since,
-            appeals: appeals.into_iter().map(|offset| (offset, None)).collect(),
+            appeals,
             policies: BTreeMap::new(),
             words,
             messages: log.start..log.end,
@@ -220,9 +220,10 @@ impl<'a> Reading<'a> {
                 Some(words) => said(words, offset, self.messages.end)?,
                 None => (None, None),
             };
-            let appeal = self.appeals.get(&offset).map(|undone| match undone {
-                Some(at) => Appeal::Undone(*at),
-                None => Appeal::TooLate,
+            // An order for anybody else changes nothing.
+            let appeal = self.appeals.get(&offset).and_then(|(whose, undone)| {
+                let is_theirs = *whose == (verdict.community.clone(), verdict.user.clone());
+                is_theirs.then(|| undone.map_or(Appeal::TooLate, Appeal::Undone))
             });
             let decision = Decision {
                 verdict: &verdict,
@@ -250,7 +251,7 @@ impl<'a> Reading<'a> {
             };
             if verdict.log_id == self.looked.log_id
                 && let Some(undone) = verdict.overturns
-                && let Some(at) = self.appeals.get_mut(&undone)
+                && let Some((_, at)) = self.appeals.get_mut(&undone)
             {
                 at.get_or_insert(verdict.judged_at);
             }
@@ -259,13 +260,21 @@ impl<'a> Reading<'a> {
     }
 }
 
+/// Community and user.
+type Whose = (String, String);
+
 /// Messages of this partition whose verdicts somebody ordered to be overturned.
-fn ordered(control: &ControlLog, log_id: &str, partition: i32) -> BTreeSet<i64> {
+fn ordered(
+    control: &ControlLog,
+    log_id: &str,
+    partition: i32,
+) -> BTreeMap<i64, (Whose, Option<i64>)> {
     let orders = control.orders().filter_map(|one| match one.order() {
         Order::VerdictOverturned(order)
             if order.log_id == log_id && order.source_partition == partition =>
         {
-            Some(order.source_offset)
+            let whose = (order.community.clone(), order.user.clone());
+            Some((order.source_offset, (whose, None)))
         }
         _ => None,
     });

@@ -113,8 +113,7 @@ fn tell(told: &Told) -> Story {
             sentences.push(standing(told.entries.last().unwrap_or(last), mutes));
         }
     }
-    let orders = || told.entries.iter().filter_map(|one| one.order.as_ref());
-    let undone: BTreeSet<i64> = orders().filter_map(|order| order.overturned).collect();
+    let undone = undone(told);
     if !undone.is_empty() {
         let many = if undone.len() == 1 {
             "1 verdict was".to_owned()
@@ -126,7 +125,15 @@ fn tell(told: &Told) -> Story {
         ));
     }
     let (badge, tone) = match (blocked, mutes) {
-        (_, 1..) => (format!("Muted {mutes} time{}", plural(mutes)), Tone::Bad),
+        (_, 1..) => {
+            let last = told.entries.last();
+            let is_muted = last.is_some_and(|last| last.after.mute_until.is_some());
+            let (now, tone) = match is_muted {
+                true => ("", Tone::Bad),
+                false => (", not any more", Tone::Careful),
+            };
+            (format!("Muted {mutes} time{}{now}", plural(mutes)), tone)
+        }
         (1.., 0) => (format!("{blocked} blocked"), Tone::Careful),
         (0, 0) => ("Nothing blocked".to_owned(), Tone::Good),
     };
@@ -140,6 +147,15 @@ fn tell(told: &Told) -> Story {
         sentences,
         steps: vec![entries(told)],
     }
+}
+
+/// Messages whose verdicts were overturned.
+fn undone(told: &Told) -> BTreeSet<(i32, i64)> {
+    let of = |entry: &TimelineEntry| {
+        let order = entry.order.as_ref()?;
+        Some((entry.partition, order.overturned?))
+    };
+    told.entries.iter().filter_map(of).collect()
 }
 
 fn plural(number: usize) -> &'static str {
@@ -162,7 +178,12 @@ fn standing(last: &TimelineEntry, mutes: usize) -> String {
 }
 
 fn entries(told: &Told) -> Step {
-    let rows = told.entries.iter().map(row);
+    let undone = undone(told);
+    let rows = told.entries.iter().map(|entry| {
+        let is_undone =
+            entry.message.is_some() && undone.contains(&(entry.partition, entry.offset));
+        row(entry, is_undone)
+    });
     Step::new("From the first to the last").with(Block::Grid {
         header: vec![
             "Time",
@@ -179,7 +200,7 @@ fn entries(told: &Told) -> Step {
     })
 }
 
-fn row(entry: &TimelineEntry) -> Vec<Cell> {
+fn row(entry: &TimelineEntry, is_undone: bool) -> Vec<Cell> {
     let (before, after) = (&entry.before, &entry.after);
     let strikes = if before.strikes == after.strikes {
         number(after.strikes)
@@ -209,7 +230,11 @@ fn row(entry: &TimelineEntry) -> Vec<Cell> {
         channel,
         words,
         action,
-        Cell::Text(why(entry)),
+        Cell::Text(format!(
+            "{}{}",
+            why(entry),
+            if is_undone { "; overturned later" } else { "" }
+        )),
         Cell::Number(strikes),
         Cell::Text(after.mute_until.map_or_else(String::new, moment)),
         Cell::Number(trust),
