@@ -225,6 +225,7 @@ impl From<ReplayError> for Failure {
             | ReplayError::Objects(_)
             | ReplayError::NoVerdict { .. }
             | ReplayError::Scratch(_)
+            | ReplayError::Output(_)
             | ReplayError::Panicked => Failure::broken(error, next),
             ReplayError::ObjectAddress(_) | ReplayError::NoPolicy(_) => Failure::usage(error, next),
         }

@@ -19,6 +19,7 @@ Exit codes:
   1  a check failed or something differs
   2  wrong usage or configuration
   3  a broker, a file or a disk failed
+  4  (replay) nothing differs, but not everything asked for could be looked at
 
 Settings: flags win over GAVEL_<SECTION>_<KEY> variables, these over the file of --config.
 `gavel settings` lists all of them.";

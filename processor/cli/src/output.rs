@@ -32,6 +32,11 @@ impl Out {
         self
     }
 
+    /// Bytes that hold lines of their own.
+    pub fn raw(&mut self) -> &mut dyn Write {
+        &mut self.inner
+    }
+
     pub fn line(&mut self, text: &str) -> io::Result<()> {
         self.inner.write_all(text.as_bytes())?;
         self.end_line()
@@ -58,25 +63,58 @@ impl Out {
     }
 }
 
-/// Writes beside the file and renames: readers see the old file or the new one.
+/// A file on its way: readers see the old one or the new one, and nothing of one that was given up.
+pub struct Whole {
+    file: BufWriter<fs::File>,
+    beside: PathBuf,
+    path: PathBuf,
+}
+
+impl Whole {
+    pub fn begin(path: &Path) -> Result<Whole, Failure> {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(format!(".{}.tmp", std::process::id()));
+        let beside = PathBuf::from(beside);
+        match fs::File::create_new(&beside) {
+            Ok(file) => Ok(Whole {
+                file: BufWriter::with_capacity(1 << 16, file),
+                beside,
+                path: path.to_owned(),
+            }),
+            Err(error) => Err(unwritten(path, &error)),
+        }
+    }
+
+    /// Writes by `write`, then puts the file in its place.
+    pub fn fill(
+        mut self,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), Failure> {
+        let written = write(&mut self.file)
+            .and_then(|()| self.file.flush())
+            .and_then(|()| self.file.get_ref().sync_all())
+            .and_then(|()| fs::rename(&self.beside, &self.path));
+        written.map_err(|error| unwritten(&self.path, &error))
+    }
+}
+
+impl Drop for Whole {
+    fn drop(&mut self) {
+        // It is not there if all went well; what went wrong before is what counts.
+        let _ = fs::remove_file(&self.beside);
+    }
+}
+
+fn unwritten(path: &Path, error: &io::Error) -> Failure {
+    Failure::broken(
+        format!("{}: cannot be written: {error}", path.display()),
+        "check the directory and the space on its disk",
+    )
+}
+
+/// Writes beside the file and renames.
 pub fn write_whole(path: &Path, text: &str) -> Result<(), Failure> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}.tmp", std::process::id()));
-    let beside = PathBuf::from(beside);
-    let written = fs::File::create_new(&beside)
-        .and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(&beside, path));
-    written.map_err(|error| {
-        // It may not be there; what went wrong before is what counts.
-        let _ = fs::remove_file(&beside);
-        Failure::broken(
-            format!("{}: cannot be written: {error}", path.display()),
-            "check the directory and the space on its disk",
-        )
-    })
+    Whole::begin(path)?.fill(|file| file.write_all(text.as_bytes()))
 }
 
 #[cfg(test)]
@@ -92,5 +130,12 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "two");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
         assert!(write_whole(&directory.path().join("none/file"), "x").is_err());
+        let given_up = Whole::begin(&path).unwrap().fill(|file| {
+            file.write_all(b"three")?;
+            Err(io::Error::other("the power is gone"))
+        });
+        assert!(given_up.is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 }

@@ -2,7 +2,41 @@
 //!
 //! Invariant: the page's own policy forbids scripts and requests, and a word that is not ours goes through `safe`.
 
+use std::fmt::Write as _;
+
 use crate::table::visible;
+
+/// What all pages of a replay look like.
+pub const STYLE: &str = include_str!("page.css");
+
+/// How a page begins: what a reader sees in the first second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    Good,
+    Careful,
+    Bad,
+    Neutral,
+}
+
+/// What it is about in small letters, a word or two in large ones, and then what a reader needs to know.
+pub fn header(html: &mut String, tone: Tone, (what, badge): (&str, &str), sentences: &[String]) {
+    let tone = match tone {
+        Tone::Good => "good",
+        Tone::Careful => "careful",
+        Tone::Bad => "bad",
+        Tone::Neutral => "neutral",
+    };
+    let _ = write!(
+        html,
+        "<header class=\"{tone}\"><p class=\"what\">{}</p><p class=\"badge\">{}</p>",
+        safe(what),
+        safe(badge)
+    );
+    for sentence in sentences {
+        let _ = write!(html, "<p>{}</p>", safe(sentence));
+    }
+    html.push_str("</header>");
+}
 
 /// The page up to its body; `title` is escaped here, `style` is CSS of ours.
 pub fn begin(title: &str, style: &str) -> String {

@@ -7,19 +7,9 @@ use std::fmt::Write as _;
 use std::io;
 
 use crate::output::Out;
-use crate::page::{self, safe};
+pub use crate::page::Tone;
+use crate::page::{self, STYLE, safe};
 use crate::table::visible;
-
-const STYLE: &str = include_str!("story.css");
-
-/// How a page begins: what a reader sees in the first second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tone {
-    Good,
-    Careful,
-    Bad,
-    Neutral,
-}
 
 /// A sentence, and then the steps that led to it.
 #[derive(Debug)]
@@ -150,22 +140,9 @@ fn write_block(block: &Block, out: &mut Out) -> io::Result<()> {
 /// As a page.
 pub fn page(story: &Story) -> String {
     let mut html = page::begin(&story.title, STYLE);
-    let tone = match story.tone {
-        Tone::Good => "good",
-        Tone::Careful => "careful",
-        Tone::Bad => "bad",
-        Tone::Neutral => "neutral",
-    };
-    let _ = write!(
-        html,
-        "<header class=\"{tone}\"><p class=\"what\">{}</p><p class=\"badge\">{}</p>",
-        safe(&story.title),
-        safe(&story.badge)
-    );
-    for sentence in &story.sentences {
-        let _ = write!(html, "<p>{}</p>", safe(sentence));
-    }
-    html.push_str("</header><ol class=\"steps\">");
+    let about = (story.title.as_str(), story.badge.as_str());
+    page::header(&mut html, story.tone, about, &story.sentences);
+    html.push_str("<ol class=\"steps\">");
     for step in &story.steps {
         let _ = write!(html, "<li><h2>{}</h2>", safe(&step.title));
         step.blocks

@@ -16,13 +16,14 @@ mod recorded;
 mod report;
 mod run;
 mod scratch;
+mod statement;
 mod straight;
 mod timeline;
 mod verify;
 mod what_if;
 
 pub use beginning::{Began, Bound, Damaged, Stretch};
-pub use explain::{ExplainedRecord, PastMute, PastStrike, explain};
+pub use explain::{ExplainedRecord, Overturned, PastMute, PastStrike, explain};
 pub use file::FileJudge;
 pub use find::{Part, Place, Plan, find, plan};
 pub use for_user::{UserFold, Walked, Who};
@@ -30,6 +31,8 @@ pub use opened::OpenedLog;
 pub use recorded::{Recorded, RecordedAs};
 pub use report::{CheckpointMet, Difference, Further, OrderMet, PartitionReport, Side};
 pub use run::{Effort, Progress};
+pub use scratch::Scratch;
+pub use statement::{Appeal, Decision, Looked, Sink, Statement, statement};
 pub use straight::{StraightFold, state_digest};
 pub use timeline::{Said, Timeline, TimelineEntry, TimelineOrder, timeline};
 pub use verify::{Verify, verify};
@@ -110,6 +113,8 @@ pub enum ReplayError {
     Vanished { partition: i32, offset: i64 },
     #[error("no message with the id `{id}` among {records} records")]
     NoMessage { id: String, records: u64 },
+    #[error("what was found cannot be written: {0}")]
+    Output(#[source] std::io::Error),
     #[error("a replay thread panicked; the message is above")]
     Panicked,
 }
@@ -131,6 +136,7 @@ impl ReplayError {
             ReplayError::NoPolicy(_) => "name a policy that is published (`gavel policy history`), or a file".into(),
             ReplayError::NoVerdict { .. } => "`gavel replay verify` shows what stands there".into(),
             ReplayError::Scratch(_) => "set TMPDIR to a directory with room, or name one with --work".into(),
+            ReplayError::Output(_) => "check the directory and the space on its disk".into(),
             ReplayError::NoRecord { .. } => {
                 "take partition and offset from the verdict: source_partition:source_offset; transactions leave offsets without a record".into()
             }

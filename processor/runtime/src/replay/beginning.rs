@@ -301,6 +301,19 @@ impl<'a> Past<'a> {
         Ok(checked.install(identity, &self.stores)?)
     }
 
+    /// The identity of a partition and its wanted stretch in offsets, without asking whether the messages are still there; with the
+    /// bounds of the messages that are.
+    pub fn place(
+        &self,
+        partition: i32,
+        stretch: Stretch,
+    ) -> Result<(Opened, std::ops::Range<i64>, Bounds), ReplayError> {
+        let opened = self.opened(partition)?;
+        let log = Cluster::new(self.config)?.bounds(&self.config.topics.messages, partition)?;
+        let wanted = self.wanted(partition, stretch, &opened, log)?;
+        Ok((opened, wanted.from..wanted.to, log))
+    }
+
     fn opened(&self, partition: i32) -> Result<Opened, ReplayError> {
         self.control
             .opened(partition)

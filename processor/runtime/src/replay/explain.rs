@@ -35,7 +35,18 @@ pub struct ExplainedRecord {
     pub muted_by: Option<PastMute>,
     /// When the message came whose retry this is.
     pub first_copy_at: Option<i64>,
+    /// The order by which a person found the verdict wrong, later.
+    pub overturned: Option<Overturned>,
     pub explanation: Explanation,
+}
+
+/// An order about a verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Overturned {
+    /// Number of the order.
+    pub order: i64,
+    pub by: String,
+    pub reason: String,
 }
 
 /// A message that brought points.
@@ -111,7 +122,30 @@ pub fn explain(
             .duplicate_of
             .and_then(|first| time_at(&mut log, first)),
         strikes: past.strikes.into(),
+        overturned: overturned(&log, verdict),
         explanation,
+    })
+}
+
+/// The first order that takes this verdict back. It counts for the user of the message only.
+fn overturned(log: &OpenedLog, verdict: &VerdictRecord) -> Option<Overturned> {
+    log.control.orders().find_map(|one| match one.order() {
+        Order::VerdictOverturned(order)
+            if (&order.log_id, order.source_partition, order.source_offset)
+                == (
+                    &verdict.log_id,
+                    verdict.source_partition,
+                    verdict.source_offset,
+                )
+                && (&order.community, &order.user) == (&verdict.community, &verdict.user) =>
+        {
+            Some(Overturned {
+                order: one.offset,
+                by: order.by.clone(),
+                reason: order.reason.clone(),
+            })
+        }
+        _ => None,
     })
 }
 

@@ -27,7 +27,11 @@ impl Scratch {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        std::fs::create_dir_all(&dir)?;
+        // What users said may lie here: for nobody else on this machine.
+        let mut private = std::fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut private, 0o700);
+        private.create(&dir)?;
         Ok(Scratch { dir, passing: true })
     }
 

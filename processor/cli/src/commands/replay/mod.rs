@@ -5,6 +5,9 @@ mod options;
 mod past;
 mod progress;
 mod sentence;
+mod statement;
+mod statement_counts;
+mod statement_row;
 mod steps;
 mod timeline;
 mod verify;
@@ -26,6 +29,7 @@ pub enum Replay {
     Explain(explain::Explain),
     Timeline(timeline::Timeline),
     WhatIf(what_if::WhatIf),
+    Statement(statement::Statement),
 }
 
 impl Replay {
@@ -36,6 +40,7 @@ impl Replay {
             Replay::Explain(explain) => explain.run(globals),
             Replay::Timeline(timeline) => timeline.run(globals),
             Replay::WhatIf(what_if) => what_if.run(globals),
+            Replay::Statement(statement) => statement.run(globals),
         }
     }
 }

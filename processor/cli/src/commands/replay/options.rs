@@ -13,7 +13,7 @@ use crate::output::write_whole;
 
 /// Which part of the past, and with how much of the machine.
 #[derive(Args)]
-pub struct Scope {
+pub struct Stint {
     /// From this record on: an offset, or a time such as 2026-11-01T00:00:00Z [default: the beginning of the log]
     #[arg(long, value_name = "PLACE", value_parser = bound)]
     from: Option<Bound>,
@@ -26,20 +26,27 @@ pub struct Scope {
     #[arg(long, value_name = "LIST", value_parser = partition_list)]
     partitions: Option<PartitionList>,
 
-    /// Partitions folded at the same time [default: one per core]
+    /// Partitions worked on at the same time [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     parallel: Option<u16>,
 
     /// At most so many records per second in all, so that live traffic keeps the brokers
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     rate: Option<u64>,
+}
+
+/// The same for what is folded again.
+#[derive(Args)]
+pub struct Scope {
+    #[command(flatten)]
+    stint: Stint,
 
     /// Where checkpoints are: a directory, s3://bucket/prefix, or none [default: checkpoints.store]
     #[arg(long, value_name = "ADDRESS")]
     checkpoints: Option<String>,
 }
 
-impl Scope {
+impl Stint {
     pub fn stretch(&self) -> Stretch {
         Stretch {
             from: self.from,
@@ -58,6 +65,16 @@ impl Scope {
             most_per_s: self.rate,
             work,
         }
+    }
+}
+
+impl Scope {
+    pub fn stretch(&self) -> Stretch {
+        self.stint.stretch()
+    }
+
+    pub fn effort(&self, work: Option<PathBuf>) -> Effort {
+        self.stint.effort(work)
     }
 
     /// As a setting.

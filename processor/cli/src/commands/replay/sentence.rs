@@ -11,6 +11,15 @@ const NAMED: usize = 3;
 
 /// A word or two, and how it looks.
 pub fn badge(told: &ExplainedRecord) -> (String, Tone) {
+    let (badge, tone) = badge_then(told);
+    if told.overturned.is_some() {
+        return (format!("{badge}; overturned later"), Tone::Neutral);
+    }
+    (badge, tone)
+}
+
+/// As it was when it was judged.
+fn badge_then(told: &ExplainedRecord) -> (String, Tone) {
     let explanation = &told.explanation;
     let verdict = &explanation.verdict;
     match (verdict.code.as_str(), explanation.record.kind) {
@@ -40,6 +49,14 @@ pub fn sentences(told: &ExplainedRecord) -> Vec<String> {
         all.extend(muting(told));
         all.extend(others(explanation));
     }
+    all.extend(told.overturned.as_ref().map(|order| {
+        let by = match order.by.as_str() {
+            "" => String::new(),
+            by => format!(" by {by}"),
+        };
+        let (number, reason) = (order.order, &order.reason);
+        format!("A person has found this verdict wrong since: order {number}{by}, “{reason}”.")
+    }));
     all.extend(proof(told));
     all
 }

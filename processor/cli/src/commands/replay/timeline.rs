@@ -1,5 +1,6 @@
 //! `gavel replay timeline`: all that a user said and what came of it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -108,11 +109,31 @@ fn tell(told: &Told) -> Story {
                     String::new()
                 }
             ));
-            sentences.push(standing(last, mutes));
+            // An appeal or an erasure after the last message changes where the user stands.
+            sentences.push(standing(told.entries.last().unwrap_or(last), mutes));
         }
     }
+    let undone = undone(told);
+    if !undone.is_empty() {
+        let many = if undone.len() == 1 {
+            "1 verdict was".to_owned()
+        } else {
+            format!("{} verdicts were", undone.len())
+        };
+        sentences.push(format!(
+            "{many} overturned since; the counts above are as it was decided first."
+        ));
+    }
     let (badge, tone) = match (blocked, mutes) {
-        (_, 1..) => (format!("Muted {mutes} time{}", plural(mutes)), Tone::Bad),
+        (_, 1..) => {
+            let last = told.entries.last();
+            let is_muted = last.is_some_and(|last| last.after.mute_until.is_some());
+            let (now, tone) = match is_muted {
+                true => ("", Tone::Bad),
+                false => (", not any more", Tone::Careful),
+            };
+            (format!("Muted {mutes} time{}{now}", plural(mutes)), tone)
+        }
         (1.., 0) => (format!("{blocked} blocked"), Tone::Careful),
         (0, 0) => ("Nothing blocked".to_owned(), Tone::Good),
     };
@@ -128,6 +149,15 @@ fn tell(told: &Told) -> Story {
     }
 }
 
+/// Messages whose verdicts were overturned.
+fn undone(told: &Told) -> BTreeSet<(i32, i64)> {
+    let of = |entry: &TimelineEntry| {
+        let order = entry.order.as_ref()?;
+        Some((entry.partition, order.overturned?))
+    };
+    told.entries.iter().filter_map(of).collect()
+}
+
 fn plural(number: usize) -> &'static str {
     if number == 1 { "" } else { "s" }
 }
@@ -139,7 +169,7 @@ fn standing(last: &TimelineEntry, mutes: usize) -> String {
         None => "not muted".to_owned(),
     };
     format!(
-        "After the last of them ({}) the user was {muted} and had {} of strikes; trust was {}. {mutes} mute{} in all.",
+        "After the last line here ({}) the user was {muted} and had {} of strikes; trust was {}. {mutes} mute{} in all.",
         moment(last.at),
         points(after.strikes),
         after.trust,
@@ -148,7 +178,12 @@ fn standing(last: &TimelineEntry, mutes: usize) -> String {
 }
 
 fn entries(told: &Told) -> Step {
-    let rows = told.entries.iter().map(row);
+    let undone = undone(told);
+    let rows = told.entries.iter().map(|entry| {
+        let is_undone =
+            entry.message.is_some() && undone.contains(&(entry.partition, entry.offset));
+        row(entry, is_undone)
+    });
     Step::new("From the first to the last").with(Block::Grid {
         header: vec![
             "Time",
@@ -165,7 +200,7 @@ fn entries(told: &Told) -> Step {
     })
 }
 
-fn row(entry: &TimelineEntry) -> Vec<Cell> {
+fn row(entry: &TimelineEntry, is_undone: bool) -> Vec<Cell> {
     let (before, after) = (&entry.before, &entry.after);
     let strikes = if before.strikes == after.strikes {
         number(after.strikes)
@@ -195,7 +230,11 @@ fn row(entry: &TimelineEntry) -> Vec<Cell> {
         channel,
         words,
         action,
-        Cell::Text(why(entry)),
+        Cell::Text(format!(
+            "{}{}",
+            why(entry),
+            if is_undone { "; overturned later" } else { "" }
+        )),
         Cell::Number(strikes),
         Cell::Text(after.mute_until.map_or_else(String::new, moment)),
         Cell::Number(trust),

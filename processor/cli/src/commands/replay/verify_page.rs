@@ -5,32 +5,31 @@ use std::fmt::Write as _;
 use gavel_runtime::replay::{Began, Difference, PartitionReport, Side};
 
 use super::verify::{Outcome, Report, result};
-use crate::page::{self, safe};
+use crate::page::{self, STYLE, Tone, safe};
 use crate::table::time;
-
-const STYLE: &str = include_str!("../../page.css");
 
 pub fn page(report: &Report) -> String {
     let mut html = page::begin("gavel replay verify", STYLE);
-    let _ = write!(
-        html,
-        "<h1>Verification of {}</h1><p class=\"soft\">{}, topic of verdicts: {}, engine {}</p>",
-        safe(&report.messages),
-        time(report.at),
-        safe(&report.verdicts),
-        report.engine
-    );
     headline(&mut html, report);
     tiles(&mut html, report);
-    partitions(&mut html, report);
     differences(&mut html, report);
+    partitions(&mut html, report);
     checkpoints(&mut html, report);
     orders(&mut html, report);
     html.push_str(
-        "<h2>What this says</h2><p>Every message that was in the log was judged again by the same rules, in the same order, with nothing \
-         but the log and the recorded orders to go by, and what came out was compared with the recorded verdicts byte for byte. The chain is \
-         one number over every message and verdict that was read: two audits of the same stretch that show the same chain have seen the \
-         same record.</p>",
+        "<h2>What this says</h2><p>Every message was judged again by the rules that were in force then, in the same order, with nothing but \
+         the log of messages and the recorded orders to go by. What came out was compared with the recorded verdicts, byte for byte.</p>",
+    );
+    if report.result() == Outcome::Equal {
+        html.push_str(
+            "<p>So no verdict that stands there was changed, added or left out afterwards, and none was made by other rules than those on \
+             record.</p>",
+        );
+    }
+    html.push_str(
+        "<p>It does not say that the log holds what people wrote: for that you rely on who may write to the topics, and on the brokers' \
+         clocks. The chain is one number over every message and verdict that was read. Keep it: a later audit of the same stretch that shows \
+         the same chain has read the same record, messages included.</p>",
     );
     page::end(html)
 }
@@ -44,65 +43,97 @@ fn headline(html: &mut String, report: &Report) {
         let wrong = report.checkpoints.iter().filter(|one| one.wrong.is_some());
         (wrong.count() + report.damaged.len()) as u64
     });
-    let (class, text) = match report.result() {
+    let (tone, badge, sentence) = match report.result() {
         Outcome::Equal => (
-            "result",
+            Tone::Good,
+            "The record is as it should be",
             format!(
-                "All {records} records were derived again, and every verdict is as recorded, byte for byte."
+                "All {records} records were judged again, and every verdict is as recorded, byte for byte."
             ),
         ),
         Outcome::Incomplete => (
-            "result open",
+            Tone::Careful,
+            "Nothing differs, but not all could be checked",
             format!(
-                "Nothing differs in the {records} records that could be derived again. A part of what was asked for cannot be verified, \
-                 because neither the beginning of the log nor a checkpoint is left from which it could be derived."
+                "Nothing differs in the {records} records that could be judged again. For the others neither the beginning of the log nor a \
+                 checkpoint is left to begin from: they are neither proven nor in doubt."
             ),
         ),
-        Outcome::Differs => (
-            "result bad",
-            format!(
-                "{differences} of {records} records are not as the log and its rules say, and {damaged} checkpoints are not what they \
-                 should be. The record was changed, or was not made from this log."
-            ),
-        ),
+        Outcome::Differs => {
+            let mut wrong = Vec::new();
+            if differences > 0 {
+                wrong.push(format!(
+                    "{differences} of {records} records are not as the log and its rules say"
+                ));
+            }
+            if damaged > 0 {
+                wrong.push(format!(
+                    "{damaged} checkpoints do not hold what they should"
+                ));
+            }
+            (
+                Tone::Bad,
+                "The record was changed, or was not made from this log",
+                format!(
+                    "{}. Below is the first place, with both sides. Keep all topics and checkpoints as they are.",
+                    wrong.join(", and ")
+                ),
+            )
+        }
     };
-    let _ = write!(html, "<p class=\"{class}\">{text}</p>");
+    let what = format!("Verification of {}, {}", report.messages, time(report.at));
+    page::header(html, tone, (&what, badge), &[sentence]);
 }
 
 fn tiles(html: &mut String, report: &Report) {
     let records = report.sum(|report| report.records + report.lead_in);
     let per_s = records as f64 / report.seconds.max(0.001);
     html.push_str("<div class=\"tiles\">");
+    let tile = |html: &mut String, number: u64, what: &str| {
+        let _ = write!(
+            html,
+            "<div class=\"tile\"><b>{number}</b><span>{what}</span></div>"
+        );
+    };
     for (number, what) in [
-        (report.sum(|report| report.records), "records verified"),
+        (report.sum(|report| report.records), "records judged again"),
         (report.sum(|report| report.equal), "verdicts equal"),
         (report.sum(|report| report.differences), "differences"),
+    ] {
+        tile(html, number, what);
+    }
+    // What there is none of needs no place.
+    for (number, what) in [
         (
             report.sum(|report| report.copies),
-            "further copies, identical",
+            "identical copies after restarts",
         ),
         (
             report.sum(|report| report.dead_letters),
-            "dead letters found",
+            "unreadable records, on file",
         ),
         (
             report.sum(|report| report.erased),
             "records of erased users",
         ),
-        (report.sum(|report| report.not_yet_judged), "not yet judged"),
+        (
+            report.sum(|report| report.not_yet_judged),
+            "at the end, not judged yet",
+        ),
         (
             report.sum(|report| report.expired),
             "verdicts removed by retention",
         ),
     ] {
-        let _ = write!(
-            html,
-            "<div class=\"tile\"><b>{number}</b><span>{what}</span></div>"
-        );
+        if number > 0 {
+            tile(html, number, what);
+        }
     }
     let _ = write!(
         html,
-        "</div><p class=\"soft\">Took {:.1} s: {per_s:.0} records per second.</p>",
+        "</div><p class=\"soft\">Verdicts from the topic {}; engine {}; took {:.1} s, {per_s:.0} records per second.</p>",
+        safe(&report.verdicts),
+        report.engine,
         report.seconds
     );
 }
@@ -116,7 +147,7 @@ fn partitions(html: &mut String, report: &Report) {
         let class = match result(one) {
             "DIFFERS" => "bad",
             "equal" => "good",
-            _ => "other",
+            _ => "careful",
         };
         let began = match one.began {
             Began::Log => "at the beginning of the log".to_owned(),
@@ -125,7 +156,7 @@ fn partitions(html: &mut String, report: &Report) {
         let before = one
             .unverifiable_before
             .map(|before| {
-                format!("<br><small class=\"other\">unverifiable before offset {before}</small>")
+                format!("<br><small class=\"careful\">unverifiable before offset {before}</small>")
             })
             .unwrap_or_default();
         let _ = write!(
@@ -151,9 +182,14 @@ fn differences(html: &mut String, report: &Report) {
         };
         let _ = write!(
             html,
-            "<h2 class=\"bad\">Partition {}: {} difference(s)</h2><p>The first is at offset {}: {}.</p>",
+            "<h2 class=\"bad\">Partition {}: {} {}</h2><p>The first is at offset {}: {}. Fields that differ are marked.</p>",
             one.partition,
             one.differences,
+            if one.differences == 1 {
+                "difference"
+            } else {
+                "differences"
+            },
             difference.offset,
             safe(&difference.what)
         );
@@ -193,12 +229,14 @@ fn sides(html: &mut String, difference: &Difference) {
     html.push_str(
         "<table class=\"diff\"><tr><th>field</th><th>as the log and its rules say</th><th>as recorded</th></tr>",
     );
+    // What differs comes first.
+    names.sort_by_key(|name| value(&derived, name) == value(&found, name));
     for name in names {
         let (left, right) = (value(&derived, name), value(&found, name));
         let class = if left == right { "" } else { " class=\"off\"" };
         let _ = write!(
             html,
-            "<tr{class}><td>{}</td><td>{}</td><td>{}</td></tr>",
+            "<tr{class}><td class=\"n\">{}</td><td>{}</td><td>{}</td></tr>",
             safe(name),
             safe(&left),
             safe(&right)
@@ -223,8 +261,8 @@ fn checkpoints(html: &mut String, report: &Report) {
         return;
     }
     html.push_str(
-        "<h2>Checkpoints</h2><p>A checkpoint is what a partition remembered at an offset. Each one in the stretch was compared with what the \
-         fold remembers there.</p><table><tr><th class=\"n\">partition</th><th class=\"n\">offset</th><th>result</th></tr>",
+        "<h2>Checkpoints</h2><p>A checkpoint is a stored copy of what was remembered of users at an offset. Each one in the stretch was \
+         compared with what judging again remembers there.</p><table><tr><th class=\"n\">partition</th><th class=\"n\">offset</th><th>result</th></tr>",
     );
     for one in &report.partitions {
         let met = one

@@ -7,11 +7,10 @@ use gavel_runtime::replay::{Differences, Step};
 use gavel_runtime::shadow_report::{Figures, Said, Sample};
 
 use super::what_if::Report;
-use crate::page::{self, safe};
+use crate::page::{self, STYLE, Tone, safe};
 use crate::share::{WHOLE, percent};
 use crate::table::time;
 
-const STYLE: &str = include_str!("../../page.css");
 /// Of the plot, in its own units.
 const WIDTH: f64 = 1_000.0;
 const HEIGHT: f64 = 240.0;
@@ -20,80 +19,101 @@ const BOTTOM: f64 = 28.0;
 
 pub fn page(report: &Report, found: &Differences, samples: &[Sample], top: usize) -> String {
     let mut html = page::begin(&format!("what if: {}", report.candidate_id), STYLE);
-    let baseline = match report.baseline.as_str() {
-        "recorded" => "the verdicts as they were given".to_owned(),
-        digest => format!("policy {digest}"),
-    };
-    let _ = write!(
-        html,
-        "<h1>What if “{}” had judged?</h1><p class=\"soft\">Compared with {}. Topic {}, asked {}.</p><p class=\"digest\">candidate {}</p>",
-        safe(&report.candidate_id),
-        safe(&baseline),
-        safe(&report.messages),
-        time(report.at),
-        safe(&report.candidate)
-    );
     headline(&mut html, report, found);
-    plot(&mut html, &found.over_time);
     actions(&mut html, found);
-    figures(
-        &mut html,
-        "By audience",
-        "audience",
-        found.audiences.iter().collect(),
-    );
-    changes(&mut html, found, top);
-    let mut channels: Vec<_> = found.tally.channels.iter().collect();
-    channels.retain(|(_, figures)| figures.differing > 0);
-    channels.sort_by_key(|(_, figures)| std::cmp::Reverse(figures.differing));
-    channels.truncate(top);
-    figures(&mut html, "By channel", "channel", channels);
-    figures(&mut html, "By user", "user", found.worst_users(top));
+    said(&mut html, samples);
+    plot(&mut html, &found.over_time);
     for (what, users) in [
         ("Newly muted users", found.tally.newly_muted()),
         ("Users no longer muted", found.tally.no_longer_muted()),
     ] {
         muted(&mut html, what, &users, top);
     }
-    said(&mut html, samples);
+    changes(&mut html, found, top);
+    figures(
+        &mut html,
+        "By audience",
+        "audience",
+        found.audiences.iter().collect(),
+    );
+    let mut channels: Vec<_> = found.tally.channels.iter().collect();
+    channels.retain(|(_, figures)| figures.differing > 0);
+    channels.sort_by_key(|(_, figures)| std::cmp::Reverse(figures.differing));
+    channels.truncate(top);
+    figures(&mut html, "By channel", "channel", channels);
+    figures(&mut html, "By user", "user", found.worst_users(top));
+    let _ = write!(
+        html,
+        "<h2>What was asked</h2><dl><dt>candidate</dt><dd class=\"digest\">{}</dd><dt>compared with</dt><dd class=\"digest\">{}</dd>\
+         <dt>messages</dt><dd>{}</dd></dl><p class=\"soft\">Strikes, mutes and counters are those that the candidate would have built up \
+         since the beginning of the stretch; what users brought along at that point is from the past as it was.</p>",
+        safe(&report.candidate),
+        safe(&report.baseline),
+        safe(&report.messages)
+    );
     page::end(html)
 }
 
 fn headline(html: &mut String, report: &Report, found: &Differences) {
     let share = |part: u64| percent(part, report.compared);
-    let (newly, no_longer) = (
-        found.tally.newly_muted().len(),
-        found.tally.no_longer_muted().len(),
-    );
-    let class = match report.budget {
-        Some(budget) if !budget.is_kept => "result bad",
-        Some(_) => "result",
-        None => "result open",
+    let baseline = match report.baseline.as_str() {
+        "recorded" => "the verdicts as they were given".to_owned(),
+        digest => format!("policy {digest}"),
     };
-    let _ = write!(
-        html,
-        "<p class=\"{class}\">Of {} messages the candidate would have blocked or muted {} more ({}) and let {} pass ({}) that were not. It \
-         would have muted {newly} users who were not, and spared {no_longer} who were.",
+    let what = format!(
+        "What if “{}” had judged? Compared with {baseline}, {}",
+        report.candidate_id,
+        time(report.at)
+    );
+    let badge = format!(
+        "{} more blocked, {} fewer",
+        report.new_blocks, report.lost_blocks
+    );
+    let mut sentences = vec![format!(
+        "Of {} messages “{}” would have blocked {} that passed ({}), and let {} pass that were blocked ({}). Otherwise different: {} ({}).",
         report.compared,
+        report.candidate_id,
         report.new_blocks,
         share(report.new_blocks),
         report.lost_blocks,
-        share(report.lost_blocks)
-    );
+        share(report.lost_blocks),
+        otherwise(report),
+        share(otherwise(report)),
+    )];
+    sentences.push(format!(
+        "Users: {} muted who were not, {} spared who were.",
+        found.tally.newly_muted().len(),
+        found.tally.no_longer_muted().len()
+    ));
+    let mut tone = Tone::Neutral;
     if let Some(budget) = report.budget {
-        let _ = write!(
-            html,
-            " The budget for new blocks is {}: {}.",
-            percent(budget.max_new_blocks, WHOLE),
-            if budget.is_kept { "kept" } else { "exceeded" }
-        );
+        let most = percent(budget.max_new_blocks, WHOLE);
+        (tone, sentences) = if budget.is_kept {
+            sentences.push(format!("The budget of {most} for new blocks is kept."));
+            (Tone::Good, sentences)
+        } else {
+            sentences.push(format!(
+                "The budget of {most} for new blocks is exceeded: the policy will not be activated with this report."
+            ));
+            (Tone::Bad, sentences)
+        };
     }
-    html.push_str("</p>");
     if report.is_incomplete() {
-        html.push_str(
-            "<p class=\"other\">A part of the stretch could not be judged, because neither the beginning of the log nor a checkpoint is left.</p>",
+        sentences.push(
+            "A part of the stretch could not be judged, because neither the beginning of the log nor a checkpoint is left."
+                .to_owned(),
         );
+        if tone != Tone::Bad {
+            tone = Tone::Careful;
+        }
     }
+    page::header(html, tone, (&what, &badge), &sentences);
+}
+
+/// Messages that differ in something else than being shown at all.
+fn otherwise(report: &Report) -> u64 {
+    let blocks = report.new_blocks + report.lost_blocks;
+    report.differing.saturating_sub(blocks)
 }
 
 /// New blocks upwards, those that fall away downwards, over time.
@@ -109,8 +129,8 @@ fn plot(html: &mut String, steps: &BTreeMap<i64, Step>) {
     let (wide, high) = ((WIDTH - LEFT) / count, (HEIGHT - BOTTOM) / 2.0);
     let _ = write!(
         html,
-        "<h2>Over time</h2><p class=\"soft\"><span class=\"key more\"></span>messages newly blocked or muted<span class=\"key less\"></span>messages \
-         no longer blocked or muted, per hour</p><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"changes over time\">\
+        "<h2>Over time</h2><p class=\"soft\">Messages per hour:<span class=\"key more\"></span>newly blocked<span class=\"key \
+         less\"></span>no longer blocked</p><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"changes over time\">\
          <line class=\"grid\" x1=\"{LEFT}\" y1=\"{high}\" x2=\"{WIDTH}\" y2=\"{high}\"/>\
          <text class=\"end\" x=\"{}\" y=\"12\">{most}</text><text class=\"end\" x=\"{}\" y=\"{}\">0</text>\
          <text class=\"end\" x=\"{}\" y=\"{}\">{most}</text>",
@@ -178,7 +198,7 @@ fn figures(html: &mut String, title: &str, column: &str, rows: Vec<(&String, &Fi
     }
     let _ = write!(
         html,
-        "<h2>{title}</h2><table><tr><th>{column}</th><th class=\"n\">differing</th><th class=\"n\">newly blocked</th><th class=\"n\">not any more</th></tr>"
+        "<h2>{title}</h2><table><tr><th>{column}</th><th class=\"n\">differing</th><th class=\"n\">newly blocked</th><th class=\"n\">no longer blocked</th></tr>"
     );
     for (name, figures) in rows {
         let _ = write!(
@@ -198,7 +218,7 @@ fn changes(html: &mut String, found: &Differences, top: usize) {
     rules.sort_by_key(|(_, change)| std::cmp::Reverse(change.candidate_only + change.active_only));
     if !rules.is_empty() {
         html.push_str(
-            "<h2>By rule</h2><table><tr><th>rule</th><th class=\"n\">speaks only now</th><th class=\"n\">spoke only before</th></tr>",
+            "<h2>By rule</h2><table><tr><th>rule</th><th class=\"n\">speaks newly</th><th class=\"n\">falls silent</th></tr>",
         );
         for (rule, change) in rules.into_iter().take(top) {
             let _ = write!(
@@ -254,7 +274,7 @@ fn said(html: &mut String, samples: &[Sample]) {
         return;
     }
     html.push_str(
-        "<h2>Samples</h2><div class=\"wide\"><table class=\"diff\"><tr><th>message</th><th>decided</th><th>by the candidate</th></tr>",
+        "<h2>Examples</h2><div class=\"wide\"><table class=\"diff\"><tr><th>message</th><th>decided</th><th>by the candidate</th></tr>",
     );
     let side = |said: &Said| {
         let mut words = vec![said.action.clone()];
