@@ -2,12 +2,10 @@
 //!
 //! A small processor (one straight fold, no lanes) judges the topics, so that each test can spoil exactly one thing.
 
-mod common;
-
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use common::{Kafka, Ran, text};
+use crate::common::{Kafka, Ran, text};
 use gavel_judge::Record;
 use gavel_runtime::config::Config;
 use gavel_runtime::control;

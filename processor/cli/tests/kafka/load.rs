@@ -3,11 +3,9 @@
 //! Figures have lower bounds only: how fast a machine is is no property of the command. A run on a busy machine may be void; its
 //! figures are asked for all the same and are as honest as the generator was late, which only makes them larger.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{Kafka, Ran, Running, load::chat};
+use crate::common::{Kafka, Ran, Running, load::chat};
 use serde_json::Value;
 
 const PARTITIONS: i32 = 4;
@@ -135,7 +133,7 @@ fn verdicts_of_other_messages_are_none_of_its_own() {
     let page = page.path().join("report.html");
     let ran = std::thread::scope(|scope| {
         let load = scope.spawn(|| {
-            let html = ["--html", common::text(&page)];
+            let html = ["--html", crate::common::text(&page)];
             run(
                 &kafka,
                 &[

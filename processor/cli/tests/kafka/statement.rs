@@ -1,10 +1,8 @@
 //! `replay statement` on a real Kafka: what a regulator is told of a past with mutes, masks, copies, retries and an appeal.
 
-mod common;
-
 use std::collections::BTreeMap;
 
-use common::{Kafka, Ran, Running, text};
+use crate::common::{Kafka, Ran, Running, text};
 use gavel_runtime::kafka::{Bounds, LogReader, Outgoing, Sender, admin_client};
 use rdkafka::admin::AdminOptions;
 use rdkafka::{Message, Offset, TopicPartitionList};

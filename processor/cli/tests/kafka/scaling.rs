@@ -4,13 +4,11 @@
 //! The time of a message is from its broker time to that of its verdict, so a partition that is dark for a second shows as a message
 //! that waited for a second. Nothing here fails on speed: this machine may be busy. `scripts/rebalance` runs `measure` below.
 
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use common::Running;
-use common::load::{Judged, Load, assignments, chat, judged, now_ms};
+use crate::common::Running;
+use crate::common::load::{Judged, Load, assignments, chat, judged, now_ms};
 
 const PARTITIONS: i32 = 12;
 /// Messages a second: one per partition every twenty milliseconds.

@@ -1,11 +1,9 @@
 //! Everything that can be wrong with a record, sent to a real broker: each gives exactly one verdict, a refused one also a dead letter,
 //! and the processor goes on.
 
-mod common;
-
 use std::time::Duration;
 
-use common::Kafka;
+use crate::common::Kafka;
 use gavel_schemas::{ChatMessage, ControlMarker, encode_marker, encode_message};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
@@ -283,7 +281,7 @@ fn every_bad_record_gives_one_verdict_and_every_refused_one_a_dead_letter() {
     let policy = files.path().join("policy.toml");
     std::fs::write(&policy, POLICY).expect("the policy is written");
     kafka
-        .run(&["policy", "activate", common::text(&policy)])
+        .run(&["policy", "activate", crate::common::text(&policy)])
         .expect(0);
     let mut processor = kafka.start_processor(1);
 

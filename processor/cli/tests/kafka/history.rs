@@ -2,12 +2,10 @@
 //!
 //! The policy mutes for an hour who was rude three times, so whether a context is still there shows in the next verdict.
 
-mod common;
-
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use common::{Kafka, Running, text};
+use crate::common::{Kafka, Running, text};
 use gavel_runtime::kafka::{Cluster, admin_client};
 use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};
 use rdkafka::{Offset, TopicPartitionList};

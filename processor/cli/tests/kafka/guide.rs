@@ -1,15 +1,13 @@
 //! The guide for auditors, clerks, authors and regulators: its commands are run in their order on a real Kafka, and what it shows is what
 //! they print.
 
-mod common;
-
 use std::path::Path;
 use std::process::Command;
 
-use common::{Kafka, text};
+use crate::common::{Kafka, text};
 use gavel_runtime::kafka::Cluster;
 
-const GUIDE: &str = include_str!("../../../docs/audit.md");
+const GUIDE: &str = include_str!("../../../../docs/audit.md");
 /// Stands for whatever is different each time: within a line, or as a line of its own for any lines.
 const ANYTHING: &str = "…";
 

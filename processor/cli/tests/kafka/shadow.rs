@@ -1,13 +1,11 @@
 //! A candidate in shadow on a real Kafka: its verdicts arrive beside the others, nothing that becomes of them reaches those, and what was
 //! activated can be looked up and taken back.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use common::{Kafka, Ran, Running, text};
+use crate::common::{Kafka, Ran, Running, text};
 use gavel_runtime::kafka::{Cluster, Outgoing, Sender, TopicReader, admin_client};
 use gavel_schemas::{VerdictRecord, decode_verdict};
 use rdkafka::admin::AdminOptions;

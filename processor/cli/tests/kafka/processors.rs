@@ -1,13 +1,11 @@
 //! Several processors on one group: joining and leaving under load loses nothing, changes nothing, and does not disturb the partitions
 //! that stay where they are.
 
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use common::Kafka;
-use common::load::{Load, assignments, now_ms};
+use crate::common::Kafka;
+use crate::common::load::{Load, assignments, now_ms};
 use gavel_runtime::kafka::{Bounds, Cluster, TopicReader};
 use rdkafka::message::Message;
 
@@ -71,7 +69,7 @@ fn a_processor_joins_and_leaves_under_load_and_nothing_is_lost_or_different() {
     let policy = files.path().join("policy.toml");
     std::fs::write(&policy, POLICY).expect("the policy is written");
     kafka
-        .run(&["policy", "activate", common::text(&policy)])
+        .run(&["policy", "activate", crate::common::text(&policy)])
         .expect(0);
 
     let mut first = kafka.start_processor(2);
@@ -147,7 +145,7 @@ fn a_processor_without_a_policy_does_not_start_unless_told_to() {
         "--listen",
         "127.0.0.1:0",
         "--data-dir",
-        common::text(data.path()),
+        crate::common::text(data.path()),
     ];
     kafka
         .run(&arguments)
@@ -163,7 +161,7 @@ fn a_processor_that_finds_no_log_identity_says_how_to_make_one() {
         "--listen",
         "127.0.0.1:0",
         "--data-dir",
-        common::text(data.path()),
+        crate::common::text(data.path()),
     ];
     kafka.run(&arguments).expect_error(3, "does not exist");
 }

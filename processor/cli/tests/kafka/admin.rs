@@ -1,10 +1,8 @@
 //! `topics`, `policy publish|activate`, `produce` and `verdicts` on a real broker.
 
-mod common;
-
 use std::path::PathBuf;
 
-use common::{Kafka, text};
+use crate::common::{Kafka, text};
 use serde_json::json;
 use tempfile::TempDir;
 

@@ -3,13 +3,11 @@
 //! A static member that closes stays in the group for a whole session. Sessions here are longer than any pause of the machine, so that
 //! "within a session" says who acted, not how fast.
 
-mod common;
-
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use common::Running;
-use common::load::{Load, assignments, chat, judged, now_ms};
+use crate::common::Running;
+use crate::common::load::{Load, assignments, chat, judged, now_ms};
 
 const PARTITIONS: i32 = 6;
 /// Messages a second.

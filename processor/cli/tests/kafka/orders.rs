@@ -1,8 +1,6 @@
 //! Orders about users on a real Kafka: a verdict that is overturned, and a user who is forgotten.
 
-mod common;
-
-use common::{Kafka, Running, text};
+use crate::common::{Kafka, Running, text};
 use gavel_runtime::kafka::{Cluster, admin_client};
 use rdkafka::admin::AdminOptions;
 use rdkafka::{Offset, TopicPartitionList};
@@ -94,7 +92,7 @@ impl Chat {
     }
 
     /// What the store of the stopped processor says about Ada.
-    fn inspect(&self) -> common::Ran {
+    fn inspect(&self) -> crate::common::Ran {
         let dir = text(self.processor.data_dir()).to_owned();
         let inspect = ["state", "inspect", "--user", "c/ada", "--data-dir", &dir];
         self.kafka.run(&inspect)

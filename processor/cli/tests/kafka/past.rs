@@ -1,12 +1,10 @@
 //! The past of a log that a real processor judged, with checkpoints: verified from anywhere, tampered with, and judged by other policies.
 
-mod common;
-
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Kafka, Ran, Running, text};
+use crate::common::{Kafka, Ran, Running, text};
 use gavel_runtime::kafka::{Cluster, admin_client};
 use rdkafka::admin::AdminOptions;
 use rdkafka::{Offset, TopicPartitionList};

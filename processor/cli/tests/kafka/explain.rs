@@ -1,10 +1,8 @@
 //! `replay explain` and `replay timeline` against a real broker and a real processor.
 
-mod common;
-
 use std::sync::Arc;
 
-use common::{Kafka, text};
+use crate::common::{Kafka, text};
 use gavel_runtime::control;
 use gavel_runtime::kafka::{Outgoing, Sender};
 use gavel_schemas::{Verdict, encode_verdict};
