@@ -22,7 +22,7 @@ mod snapshot;
 mod sweep;
 
 pub use manifest::{About, File, Manifest};
-pub use retention::{Checkpoint, Retention};
+pub use retention::{Checkpoint, Dated, Retention};
 pub use snapshot::Snapshot;
 pub use sweep::{Sweep, Swept};
 
@@ -414,6 +414,11 @@ fn parse(name: &str) -> Option<Checkpoint> {
         boundary: boundary.parse().ok()?,
         clock: clock.parse().ok()?,
     })
+}
+
+/// Of a manifest that was set aside; behind its name stands the attempt that did so.
+fn parse_aside(name: &str) -> Option<Checkpoint> {
+    parse(name.rsplit_once('.')?.0)
 }
 
 fn manifest_path(identity: &Identity, checkpoint: Checkpoint) -> String {

@@ -9,8 +9,8 @@ use crate::lane::HaltReason;
 use crate::restore::Interrupted;
 use gavel_judge::ENGINE;
 use gavel_state::{
-    Backend, Checkpoint, FetchError, Identity, Incoming, Manifest, ObjectError, Repository, Store,
-    condemn, is_condemned, tidy,
+    Backend, Checkpoint, FetchError, Identity, Incoming, Manifest, ObjectError, Purged, Repository,
+    Store, condemn, is_condemned, tidy,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -208,6 +208,13 @@ impl Stored<'_> {
         })?;
         self.set_corrupt_aside()?;
         let store = checked.install(identity, &self.parts.store)?;
+        if manifest.about.erased_at.is_some() {
+            // Its owner has purged it, so that whoever takes a partition over need not rewrite it again.
+            store.mark_purged(Purged {
+                boundary: manifest.boundary,
+                clock: manifest.about.clock,
+            })?;
+        }
         Ok((store, total))
     }
 
