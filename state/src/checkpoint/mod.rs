@@ -19,11 +19,13 @@
 mod manifest;
 mod retention;
 mod snapshot;
+mod survey;
 mod sweep;
 
 pub use manifest::{About, File, Manifest};
 pub use retention::{Checkpoint, Dated, Retention};
 pub use snapshot::Snapshot;
+pub use survey::Surveyed;
 pub use sweep::{Sweep, Swept};
 
 use crate::error::Error;

@@ -16,6 +16,10 @@ const UNNAMED: i64 = 2 * ATTEMPT_MOST.as_millis() as i64;
 /// Milliseconds that any file stays.
 const YOUNG: i64 = 24 * 3_600_000;
 
+/// Milliseconds after which a file that nobody names is gone, unless the owner of its partition was restarted meanwhile: it is never
+/// looked at more often than it takes to see it twice.
+pub const UNNAMED_FILES_GO: i64 = YOUNG + UNNAMED;
+
 /// What earlier looks at one partition have seen.
 #[derive(Debug, Default)]
 pub struct Sweep {

@@ -13,9 +13,11 @@ mod failure;
 mod options;
 mod purge;
 mod snapshot;
+mod table;
 
 pub use options::Shared;
 pub use snapshot::{Checked, Incoming, tidy};
+pub use table::{is_table, visit_table};
 
 use crate::backend::{Backend, Purged};
 use crate::batch::Batch;

@@ -5,16 +5,19 @@
 //! store that may hold bytes of an erased user: it is purged first, but not when it is given back, which would keep somebody waiting. An object store that
 //! is slow or gone costs checkpoints, nothing else.
 
+use super::leftovers::Leftovers;
 use crate::checkpoint;
 use crate::clock::wall_ms;
 use crate::config;
 use crate::lane::Retired;
+use crate::restore::Leases;
 use crate::telemetry::Telemetry;
 use gavel_state::{
     ATTEMPT_MOST, Backend, Identity, Meta, Purged, Repository, Retention, SaveError, Saved,
     Snapshot, Sweep,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread::JoinHandle;
@@ -70,6 +73,7 @@ impl Checkpointer {
     /// Ends when every `Checkpoints` is dropped.
     pub fn start(
         settings: &config::Checkpoints,
+        (data_dir, leases): (&Path, &Leases),
         repository: Option<Repository>,
         log_start: LogStart,
         telemetry: &Arc<Telemetry>,
@@ -80,12 +84,21 @@ impl Checkpointer {
         let deadline: Arc<OnceLock<Instant>> = Arc::default();
         let uploading: Arc<Mutex<BTreeSet<i32>>> = Arc::default();
         let every = Duration::from_millis(settings.every_ms);
+        let erase_within = Duration::from_millis(settings.erase_within_ms);
+        let sweep_every = SWEEP_EVERY.min(erase_within);
         let taker = Taker {
             every,
             on: repository.is_some(),
             ready,
             uploading: Arc::clone(&uploading),
             watched: BTreeMap::new(),
+            leftovers: Leftovers {
+                data_dir: data_dir.into(),
+                leases: leases.clone(),
+                within: erase_within,
+                every: sweep_every,
+                last: Instant::now(),
+            },
         };
         let uploader = Uploader {
             repository,
@@ -95,7 +108,7 @@ impl Checkpointer {
                 anchor_keep: settings.anchor_keep_ms.cast_signed(),
                 erase_within: settings.erase_within_ms.cast_signed(),
             },
-            sweep_every: SWEEP_EVERY.min(Duration::from_millis(settings.erase_within_ms)),
+            sweep_every,
             bytes_per_second: settings.upload_bytes_per_s.0.max(1),
             deadline: Arc::clone(&deadline),
             uploading,
@@ -171,6 +184,7 @@ struct Taker {
     ready: Sender<Ready>,
     uploading: Arc<Mutex<BTreeSet<i32>>>,
     watched: BTreeMap<i32, Watched>,
+    leftovers: Leftovers,
 }
 
 impl Taker {
@@ -197,6 +211,7 @@ impl Taker {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             self.take_due();
+            self.leftovers.look(wall_ms());
         }
     }
 
