@@ -1,7 +1,8 @@
 //! What a restore finds on this machine and in the repository of checkpoints.
 //!
-//! Invariant: nothing that might still be of use is deleted: what is corrupt, or of a log that an operator has given up, is set
-//! aside under a name that says so. A local store is replaced by a checkpoint only after that has been verified.
+//! Invariant: nothing that might still be of use is deleted here: what is corrupt, or of a log that an operator has given up, is set
+//! aside under a name that says so, and stays for as long as erased users may (`leftovers`). A local store is replaced by a checkpoint
+//! only after that has been verified.
 
 use super::world::{WorldParts, partition_dir};
 use crate::clock::wall_ms;
