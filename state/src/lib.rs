@@ -20,13 +20,13 @@ mod objects;
 mod store;
 mod writer;
 
-pub use backend::Backend;
+pub use backend::{Backend, Purged};
 pub use batch::Batch;
 #[cfg(feature = "seeded-bugs")]
 pub use checkpoint::RepositoryBug;
 pub use checkpoint::{
-    ATTEMPT_MOST, About, Attempt, Checkpoint, FetchError, File, Manifest, Repository, Retention,
-    SaveError, Saved, Snapshot, Sweep, Swept,
+    ATTEMPT_MOST, About, Attempt, Checkpoint, Dated, FetchError, File, Manifest, Repository,
+    Retention, SaveError, Saved, Snapshot, Surveyed, Sweep, Swept,
 };
 pub use digest::digest;
 pub use error::Error;
@@ -37,5 +37,7 @@ pub use objects::{
     Listed, MemoryObjects, ObjectAddressError, ObjectError, ObjectFault, ObjectLimits,
     ObjectOptions, ObjectStore, Objects, Operation, Probe, Put,
 };
-pub use store::{Checked, Incoming, Shared, Store, condemn, is_condemned, tidy};
+pub use store::{
+    Checked, Incoming, Shared, Store, condemn, is_condemned, is_table, tidy, visit_table,
+};
 pub use writer::Writer;

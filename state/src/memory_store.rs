@@ -3,7 +3,7 @@
 //! Keeps the promise of [`Backend`] in the most adverse way that is still legal: what was not synced may be lost in a
 //! crash, but only as a suffix of whole batches.
 
-use crate::backend::Backend;
+use crate::backend::{Backend, Purged};
 use crate::batch::Batch;
 use crate::checkpoint::Snapshot;
 use crate::error::Error;
@@ -22,6 +22,7 @@ struct Contents {
     contexts: BTreeMap<Vec<u8>, Vec<u8>>,
     /// How to take back the commits since the last sync, oldest first.
     unsynced: Vec<Undo>,
+    purged: Option<Purged>,
     fail_next: bool,
 }
 
@@ -138,6 +139,18 @@ impl Backend for MemoryStore {
             meta: meta.clone(),
             files,
         })))
+    }
+
+    fn purge(&self, upto: Purged) -> Result<(), Error> {
+        // It rewrites everything durably, so nothing before it can be taken back.
+        let mut contents = self.contents();
+        contents.unsynced.clear();
+        contents.purged = Some(upto);
+        Ok(())
+    }
+
+    fn purged(&self) -> Result<Option<Purged>, Error> {
+        Ok(self.contents().purged)
     }
 
     fn scan(&self, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<Option<Meta>, Error> {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use gavel_runtime::config::ConfigError;
 use gavel_runtime::control::ControlError;
+use gavel_runtime::erasure_proof::ProofError;
 use gavel_runtime::inspect::InspectError;
 use gavel_runtime::kafka::BrokerError;
 use gavel_runtime::orders::OrderError;
@@ -241,6 +242,16 @@ impl From<ReportError> for Failure {
             ReportError::NoCandidate { .. } => Failure::difference(error, next),
             ReportError::NotThen { .. } => Failure::usage(error, next),
             ReportError::Panicked => Failure::broken(error, next),
+        }
+    }
+}
+
+impl From<ProofError> for Failure {
+    fn from(error: ProofError) -> Failure {
+        let next = error.next_step();
+        match error {
+            ProofError::Address(_) => Failure::usage(error, next),
+            ProofError::Read { .. } | ProofError::Objects(_) => Failure::broken(error, next),
         }
     }
 }

@@ -158,6 +158,10 @@ section! {
         anchor_every_ms: u64 = 21_600_000u64,
         /// Milliseconds of log time that anchors stay: the audit window. Default 2592000000 (30 days).
         anchor_keep_ms: u64 = 2_592_000_000u64,
+        /// Milliseconds after which nothing of an erased user is left in checkpoints and on local disks, but for a day that files
+        /// stay which nobody names. Default 2592000000 (30 days). Checkpoints from before an erasure go then, anchors as well, and
+        /// audits begin later; what was set aside, and stores of partitions that live elsewhere, go at that age in any case.
+        erase_within_ms: u64 = 2_592_000_000u64,
         /// Bytes per second that uploads may use. Default 64 MiB. Too low: checkpoints lag behind. Too high: they take
         /// bandwidth from the verdicts.
         upload_bytes_per_s: ByteSize = ByteSize::mib(64),
@@ -239,6 +243,7 @@ impl Config {
         for (key, value) in [
             ("anchor_every_ms", checkpoints.anchor_every_ms),
             ("anchor_keep_ms", checkpoints.anchor_keep_ms),
+            ("erase_within_ms", checkpoints.erase_within_ms),
         ] {
             if value == 0 || i64::try_from(value).is_err() {
                 problems.push(format!(

@@ -5,6 +5,7 @@ mod clock;
 pub mod config;
 pub mod control;
 pub mod demo;
+pub mod erasure_proof;
 pub mod hex;
 pub mod http;
 pub mod inspect;

@@ -9,6 +9,7 @@ use crate::kafka::{
     BrokerError, Cluster, lane_consumer_config, lane_producer_config, shadow_producer_config,
 };
 use crate::lane::Settings;
+use crate::restore::Leases;
 use crate::shell::{
     self, Checkpointer, Checkpoints, Farewell, LaneHandle, LaneParts, LogStart, Mail, OutputTopics,
     Restorers, WorldParts,
@@ -134,8 +135,10 @@ impl Processor {
             source,
         })?);
         let repository = repository(config)?;
+        let leases = Leases::default();
         let (checkpointer, checkpoints) = Checkpointer::start(
             &config.checkpoints,
+            (data_dir, &leases),
             repository.clone(),
             log_start(config),
             &telemetry,
@@ -161,7 +164,7 @@ impl Processor {
             source,
         };
         let (restorers, restorer_threads) =
-            Restorers::start(config.run.restorers, &parts).map_err(no_thread)?;
+            Restorers::start(config.run.restorers, &parts, &leases).map_err(no_thread)?;
         let (end, ended) = mpsc::channel();
         let mut lanes = Vec::new();
         for index in 0..config.run.lanes {

@@ -6,6 +6,7 @@ mod context;
 mod effects;
 mod farewell;
 mod gate;
+mod leftovers;
 mod murmur2;
 mod outbox;
 mod restorer;
@@ -16,6 +17,7 @@ mod world;
 
 pub use checkpointer::{Checkpointer, Checkpoints, LogStart};
 pub use farewell::{Farewell, marker};
+pub use leftovers::{Held, Leftovers};
 pub use murmur2::partition_of;
 pub use outbox::{OutputTopics, dead_letter_value, headers_of};
 pub use restorer::Restorers;

@@ -168,6 +168,11 @@ pub fn check(config: &Config) -> Result<Vec<Drift>, TopicsError> {
     let found = look(&cluster, &admin, &specs)?;
     let mut drift = compare(&specs, &found, &config.kafka.bootstrap_servers);
     drift.extend(settings::missing(&specs, &found, partitions));
+    drift.extend(settings::outlasting(
+        config,
+        &found,
+        &config.kafka.bootstrap_servers,
+    ));
     if opened.is_none() && found.contains_key(config.topics.control.as_str()) {
         drift.push(settings::not_opened(&config.topics.control));
     }

@@ -36,6 +36,10 @@ pub struct About {
     pub engine: u32,
     /// Digests of the policies in force.
     pub policies: Vec<String>,
+    /// The fold's clock at the last erasure before the boundary. None of the files holds anything of what was erased. Absent if
+    /// there was none, and in manifests of releases that did not purge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased_at: Option<i64>,
 }
 
 /// One file of a store.
@@ -172,6 +176,7 @@ mod tests {
             clock: 1_700_000_000_000,
             engine: 1,
             policies: vec!["p".into()],
+            erased_at: Some(1_690_000_000_000),
         };
         let file = File {
             name: "000007.sst".into(),

@@ -19,11 +19,13 @@
 mod manifest;
 mod retention;
 mod snapshot;
+mod survey;
 mod sweep;
 
 pub use manifest::{About, File, Manifest};
-pub use retention::{Checkpoint, Retention};
+pub use retention::{Checkpoint, Dated, Retention};
 pub use snapshot::Snapshot;
+pub use survey::Surveyed;
 pub use sweep::{Sweep, Swept};
 
 use crate::error::Error;
@@ -414,6 +416,11 @@ fn parse(name: &str) -> Option<Checkpoint> {
         boundary: boundary.parse().ok()?,
         clock: clock.parse().ok()?,
     })
+}
+
+/// Of a manifest that was set aside; behind its name stands the attempt that did so.
+fn parse_aside(name: &str) -> Option<Checkpoint> {
+    parse(name.rsplit_once('.')?.0)
 }
 
 fn manifest_path(identity: &Identity, checkpoint: Checkpoint) -> String {

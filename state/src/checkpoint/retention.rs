@@ -1,7 +1,9 @@
 //! Which checkpoints stay.
 //!
-//! Invariant: the decision depends on nothing but the checkpoints there are, so that two owners of a partition, one of them a
-//! zombie, agree on it.
+//! Invariant: which stay for later use depends on nothing but the checkpoints there are, so that two owners of a partition, one of
+//! them a zombie, agree on it. Which go because they hold what was erased depends on the time besides, or those of a quiet partition
+//! would stay for ever; none goes without a newer one from after the erasure, so that owners whose clocks differ take nothing from each
+//! other that they need.
 
 use std::collections::BTreeSet;
 
@@ -24,6 +26,18 @@ pub struct Retention {
     pub anchor_every: i64,
     /// Milliseconds that anchors stay, counted back from the newest checkpoint's clock.
     pub anchor_keep: i64,
+    /// Milliseconds after an erasure at which the checkpoints that hold what was erased go, anchors and the newest as well.
+    pub erase_within: i64,
+}
+
+/// What is known of a checkpoint when it is decided whether an erasure ends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Dated {
+    pub checkpoint: Checkpoint,
+    /// When its manifest was put, in milliseconds since 1970: bounds a clock of the log that runs ahead.
+    pub put: i64,
+    /// As in [`super::About`]; None also where it cannot be read.
+    pub erased_at: Option<i64>,
 }
 
 impl Retention {
@@ -44,6 +58,30 @@ impl Retention {
         }
         kept
     }
+
+    /// When `checkpoint`, one of `all` or gone from them, must go because it may hold what was erased since; None: nothing that it
+    /// may hold was erased, as far as the checkpoints know, or no other has taken its place.
+    ///
+    /// Of several erasures a checkpoint knows only the last. So the time of the first one after `checkpoint` is not known, but that it
+    /// came after the last checkpoint that does not know of any: it is counted from there, too early by what lies between two
+    /// checkpoints, and never too late.
+    pub fn expires(&self, checkpoint: Checkpoint, all: &[Dated]) -> Option<i64> {
+        let mut later: Vec<&Dated> = all
+            .iter()
+            .filter(|other| other.checkpoint.boundary >= checkpoint.boundary)
+            .collect();
+        later.sort_unstable();
+        let mut before = checkpoint.clock;
+        for other in later {
+            let newer = other.checkpoint.boundary > checkpoint.boundary;
+            // The same millisecond may lie on either side of the marker.
+            if newer && other.erased_at.is_some_and(|at| at >= checkpoint.clock) {
+                return Some(before.saturating_add(self.erase_within));
+            }
+            before = other.checkpoint.clock.min(other.put);
+        }
+        None
+    }
 }
 
 #[cfg(test)]
@@ -54,7 +92,71 @@ mod tests {
         newest: 3,
         anchor_every: 100,
         anchor_keep: 1_000,
+        erase_within: 5_000,
     };
+
+    fn dated(all: &[(i64, i64, Option<i64>)]) -> Vec<Dated> {
+        let dated = |&(boundary, clock, erased_at)| Dated {
+            checkpoint: Checkpoint { boundary, clock },
+            put: clock,
+            erased_at,
+        };
+        all.iter().map(dated).collect()
+    }
+
+    fn expire(all: &[Dated]) -> Vec<Option<i64>> {
+        let expires = |dated: &Dated| RETENTION.expires(dated.checkpoint, all);
+        all.iter().map(expires).collect()
+    }
+
+    #[test]
+    fn what_was_taken_before_an_erasure_expires_and_what_came_after_stays() {
+        let all = dated(&[
+            (1, 100, None),
+            (2, 200, None),
+            (3, 300, Some(250)),
+            (4, 400, Some(250)),
+        ]);
+        assert_eq!(expire(&all), [Some(5_200), Some(5_200), None, None]);
+    }
+
+    #[test]
+    fn nothing_expires_without_a_checkpoint_from_after_the_erasure() {
+        let all = dated(&[(1, 100, None), (2, 200, Some(50))]);
+        assert_eq!(expire(&all), [None, None]);
+        // The marker was the last record: the newest was taken at its time, and is after it.
+        let all = dated(&[(1, 100, None), (2, 200, Some(200))]);
+        assert_eq!(expire(&all), [Some(5_100), None]);
+    }
+
+    #[test]
+    fn a_later_erasure_does_not_put_off_the_earlier_one() {
+        let all = dated(&[
+            (1, 100, None),
+            (3, 300, Some(250)),
+            (5, 900, Some(850)),
+            (9, 9_000, Some(8_900)),
+        ]);
+        assert_eq!(expire(&all), [Some(5_100), Some(5_300), Some(5_900), None]);
+        // The one that knew of the first is gone: too early rather than too late.
+        let fewer = [all[0], all[2], all[3]];
+        assert_eq!(expire(&fewer), [Some(5_100), Some(5_900), None]);
+    }
+
+    #[test]
+    fn a_log_whose_clock_runs_ahead_does_not_put_it_off_either() {
+        let mut all = dated(&[(1, 100, None), (2, 90_000, None), (3, 90_100, Some(90_050))]);
+        all[1].put = 200;
+        assert_eq!(expire(&all)[0], Some(5_200));
+    }
+
+    #[test]
+    fn one_that_is_gone_from_the_list_expires_by_those_that_are_there() {
+        let all = dated(&[(3, 300, None), (4, 400, Some(350))]);
+        let gone = |boundary, clock| RETENTION.expires(Checkpoint { boundary, clock }, &all);
+        assert_eq!(gone(1, 100), Some(5_300));
+        assert_eq!(gone(4, 400), None);
+    }
 
     fn at(boundaries: &[(i64, i64)]) -> Vec<Checkpoint> {
         let checkpoint = |&(boundary, clock)| Checkpoint { boundary, clock };

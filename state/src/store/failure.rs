@@ -14,6 +14,8 @@ pub enum Doing {
     Destroy,
     /// Taking a snapshot, or reading one.
     Snapshot,
+    /// Rewriting everything, so that what was removed is gone.
+    Purge,
     /// Putting a checkpoint in the place of a store.
     Install,
 }
@@ -27,6 +29,7 @@ impl Doing {
             Doing::Background => "background work",
             Doing::Destroy => "removal",
             Doing::Snapshot => "snapshot",
+            Doing::Purge => "purge",
             Doing::Install => "installation",
         }
     }

@@ -11,12 +11,15 @@
 
 mod failure;
 mod options;
+mod purge;
 mod snapshot;
+mod table;
 
 pub use options::Shared;
 pub use snapshot::{Checked, Incoming, tidy};
+pub use table::{is_table, visit_table};
 
-use crate::backend::Backend;
+use crate::backend::{Backend, Purged};
 use crate::batch::Batch;
 use crate::checkpoint::Snapshot;
 use crate::error::Error;
@@ -270,6 +273,14 @@ impl Backend for Store {
 
     fn snapshot(&self) -> Result<Option<Box<dyn Snapshot>>, Error> {
         self.take_snapshot()
+    }
+
+    fn purge(&self, upto: Purged) -> Result<(), Error> {
+        self.purge_files(upto)
+    }
+
+    fn purged(&self) -> Result<Option<Purged>, Error> {
+        self.read_mark()
     }
 
     fn scan(&self, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<Option<Meta>, Error> {

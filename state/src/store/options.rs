@@ -1,8 +1,8 @@
 //! How RocksDB is set up: strict about what it reads, and cheap enough for 64 partitions in one process.
 
 use rocksdb::{
-    BlockBasedIndexType, BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, LogLevel,
-    Options, WriteBufferManager,
+    BlockBasedIndexType, BlockBasedOptions, BottommostLevelCompaction, Cache, CompactOptions,
+    DBCompressionType, DBRecoveryMode, LogLevel, Options, WriteBufferManager,
 };
 
 /// Memtable of one partition. A lone partition flushes when it is full; many share what [`Shared`] grants.
@@ -16,8 +16,9 @@ const BLOOM_BITS_PER_KEY: f64 = 10.0;
 const STOP_AT_TABLES: i32 = 36;
 /// Tables are uploaded one at a time, each from memory.
 const TABLE_BYTES: u64 = 16 << 20;
-/// The list of tables is begun anew at this size: each checkpoint uploads all of it.
-const MANIFEST_BYTES: usize = 1 << 20;
+/// The list of tables is begun anew at this size, which is with every flush and compaction: it names keys, which shall not outlast
+/// their tables, and each checkpoint uploads all of it. It is small: some hundred bytes for each table of 16 MiB.
+const MANIFEST_BYTES: usize = 1;
 /// RocksDB's own text log, of which one old file is kept.
 const LOG_BYTES: usize = 1 << 20;
 
@@ -47,9 +48,10 @@ impl Shared {
 }
 
 pub fn of_a_store(shared: &Shared) -> Result<Options, rocksdb::Error> {
-    // The one option that only a string can set. With it a copy of a store must bring its logs: one without any does not
-    // open.
-    let mut options = Options::default().get_options_from_string("track_and_verify_wals=true")?;
+    // Options that only a string can set. The first: a copy of a store must bring its logs, one without any does not open.
+    // The second: a list of tables is not kept for being not much larger than a new one would be.
+    let mut options = Options::default()
+        .get_options_from_string("track_and_verify_wals=true;max_manifest_space_amp_pct=0")?;
     options.create_if_missing(true);
     options.set_paranoid_checks(true);
     // Replays a log up to the first record that is torn or missing, and nothing after it.
@@ -82,6 +84,14 @@ pub fn of_a_store(shared: &Shared) -> Result<Options, rocksdb::Error> {
     options.set_stats_dump_period_sec(0);
     options.set_stats_persist_period_sec(0);
     Ok(options)
+}
+
+/// Rewrites every table, those at the bottom too, while flushes and other compactions go on.
+pub fn of_a_purge() -> CompactOptions {
+    let mut options = CompactOptions::default();
+    options.set_exclusive_manual_compaction(false);
+    options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+    options
 }
 
 fn tables(shared: &Shared) -> BlockBasedOptions {

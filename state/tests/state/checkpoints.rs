@@ -3,8 +3,8 @@
 use crate::support::{batch, contents, digest, identity, meta, open, shared};
 use gavel_state::{
     About, Attempt, Backend, Checkpoint, Error, FetchError, Incoming, Listed, Manifest,
-    MemoryStore, ObjectError, Objects, Put, Repository, Retention, SaveError, Saved, Store, Sweep,
-    condemn, is_condemned,
+    MemoryStore, ObjectError, Objects, Purged, Put, Repository, Retention, SaveError, Saved, Store,
+    Sweep, condemn, is_condemned,
 };
 use sha2::Digest as _;
 use std::collections::BTreeMap;
@@ -81,6 +81,8 @@ struct Place {
     shelf: Arc<Shelf>,
     repository: Repository,
     attempts: u64,
+    /// What the next checkpoint says of the last erasure.
+    erased_at: Option<i64>,
 }
 
 impl Place {
@@ -90,6 +92,7 @@ impl Place {
             repository: Repository::new(Arc::clone(&shelf) as Arc<dyn Objects>),
             shelf,
             attempts: 0,
+            erased_at: None,
         }
     }
 
@@ -110,6 +113,7 @@ impl Place {
             clock,
             engine: 1,
             policies: vec![],
+            erased_at: self.erased_at,
         };
         let attempt = Attempt {
             name: &name,
@@ -467,6 +471,7 @@ const RETENTION: Retention = Retention {
     newest: 3,
     anchor_every: 10 * HOUR,
     anchor_keep: 100 * HOUR,
+    erase_within: 48 * HOUR,
 };
 
 #[test]
@@ -587,4 +592,57 @@ fn both_backends_come_back_from_their_files() {
         contents(&restored).expect("readable"),
         contents(&memory).expect("readable")
     );
+}
+
+#[test]
+fn what_was_taken_before_an_erasure_is_gone_after_its_time_and_a_newer_one_stays() {
+    let (mut place, dir) = (Place::new(), tempfile::tempdir().expect("a directory"));
+    let store = open(&dir.path().join("a")).expect("open");
+    let mut sweep = Sweep::default();
+    let canary = b"canary-41c0a9d2b7e85f63";
+    store
+        .commit(&batch(1, &[(b"c/u", Some(canary))]))
+        .expect("commit");
+    *place.shelf.now.lock().expect("no panic") = HOUR;
+    place.save(&store, HOUR).expect("saved");
+    place.save(&store, HOUR - 1).expect("saved");
+    let broken = place.shelf.paths("manifests").remove(0);
+    place.shelf.harm(&broken, |bytes| bytes[0] ^= 1);
+    store.commit(&batch(2, &[(b"c/u", None)])).expect("commit");
+    store
+        .purge(Purged {
+            boundary: 2,
+            clock: 2 * HOUR,
+        })
+        .expect("purged");
+    // The marker was the last record, and nobody speaks for days.
+    *place.shelf.now.lock().expect("no panic") = 2 * HOUR;
+    place.erased_at = Some(2 * HOUR);
+    place.save(&store, 2 * HOUR).expect("saved");
+    let holding = |place: &Place| {
+        let paths = place.shelf.paths("files");
+        let holds = |path: &&String| {
+            let bytes = place.shelf.bytes(path);
+            bytes.windows(canary.len()).any(|window| window == canary)
+        };
+        paths.iter().filter(holds).count()
+    };
+    assert!(holding(&place) > 0);
+    let mut at = |hour: i64| {
+        let now = (hour * HOUR, "s");
+        let swept = place
+            .repository
+            .sweep(&identity(), &RETENTION, now, &mut sweep)
+            .expect("no fault");
+        let listed = place.repository.list(&identity()).expect("no fault");
+        let aside = place.shelf.paths("quarantine").len();
+        (swept.expired, listed.len(), aside, holding(&place) > 0)
+    };
+    // One of the two at offset 1 is broken; the two that are left are fewer than `newest`.
+    assert_eq!(at(3), (0, 2, 1, true));
+    assert_eq!(at(48), (0, 2, 1, true));
+    assert_eq!(at(49), (2, 1, 0, true), "48 hours after they were taken");
+    assert_eq!(at(50), (0, 1, 0, false), "nobody names the files any more");
+    let to = dir.path().join("b");
+    place.install(place.newest(), &to).expect("whole");
 }

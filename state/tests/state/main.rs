@@ -3,6 +3,7 @@
 mod checkpoints;
 mod damage;
 mod epochs;
+mod erasure;
 mod kill;
 mod objects;
 mod schedules;

@@ -1,7 +1,7 @@
 //! The thread that commits.
 
 use crate::support::{batch, contents, digest, open};
-use gavel_state::{Backend, Batch, Error, MemoryStore, Meta, Snapshot, Writer};
+use gavel_state::{Backend, Batch, Error, MemoryStore, Meta, Purged, Snapshot, Writer};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier};
 
@@ -25,6 +25,14 @@ impl Backend for Slow {
 
     fn snapshot(&self) -> Result<Option<Box<dyn Snapshot>>, Error> {
         self.0.snapshot()
+    }
+
+    fn purge(&self, upto: Purged) -> Result<(), Error> {
+        self.0.purge(upto)
+    }
+
+    fn purged(&self) -> Result<Option<Purged>, Error> {
+        self.0.purged()
     }
 
     fn scan(&self, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<Option<Meta>, Error> {

@@ -1,18 +1,23 @@
 //! Takes checkpoints of the partitions of this process, beside the lanes.
 //!
 //! Invariants: a lane never waits for a checkpoint, nor does anybody who wants a partition that was given back: a snapshot takes
-//! milliseconds, and only for these is the store held; what takes long, the upload, works on the snapshot. An object store that
+//! milliseconds, and only for these is the store held; what takes long, the upload, works on the snapshot. No snapshot is taken of a
+//! store that may hold bytes of an erased user: it is purged first, but not when it is given back, which would keep somebody waiting. An object store that
 //! is slow or gone costs checkpoints, nothing else.
 
+use super::leftovers::Leftovers;
 use crate::checkpoint;
 use crate::clock::wall_ms;
 use crate::config;
 use crate::lane::Retired;
+use crate::restore::Leases;
 use crate::telemetry::Telemetry;
 use gavel_state::{
-    ATTEMPT_MOST, Backend, Identity, Repository, Retention, SaveError, Saved, Snapshot, Sweep,
+    ATTEMPT_MOST, Backend, Identity, Meta, Purged, Repository, Retention, SaveError, Saved,
+    Snapshot, Sweep,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread::JoinHandle;
@@ -68,6 +73,7 @@ impl Checkpointer {
     /// Ends when every `Checkpoints` is dropped.
     pub fn start(
         settings: &config::Checkpoints,
+        (data_dir, leases): (&Path, &Leases),
         repository: Option<Repository>,
         log_start: LogStart,
         telemetry: &Arc<Telemetry>,
@@ -78,12 +84,21 @@ impl Checkpointer {
         let deadline: Arc<OnceLock<Instant>> = Arc::default();
         let uploading: Arc<Mutex<BTreeSet<i32>>> = Arc::default();
         let every = Duration::from_millis(settings.every_ms);
+        let erase_within = Duration::from_millis(settings.erase_within_ms);
+        let sweep_every = SWEEP_EVERY.min(erase_within);
         let taker = Taker {
             every,
             on: repository.is_some(),
             ready,
             uploading: Arc::clone(&uploading),
             watched: BTreeMap::new(),
+            leftovers: Leftovers {
+                data_dir: data_dir.into(),
+                leases: leases.clone(),
+                within: erase_within,
+                every: sweep_every,
+                last: Instant::now(),
+            },
         };
         let uploader = Uploader {
             repository,
@@ -91,7 +106,9 @@ impl Checkpointer {
                 newest: settings.keep,
                 anchor_every: settings.anchor_every_ms.cast_signed(),
                 anchor_keep: settings.anchor_keep_ms.cast_signed(),
+                erase_within: settings.erase_within_ms.cast_signed(),
             },
+            sweep_every,
             bytes_per_second: settings.upload_bytes_per_s.0.max(1),
             deadline: Arc::clone(&deadline),
             uploading,
@@ -147,6 +164,13 @@ pub fn attempt() -> String {
     crate::hex::hex(&bytes)
 }
 
+/// What the uploader is given.
+enum Ready {
+    Snapshot(Box<dyn Snapshot>),
+    /// Nothing has changed: there is nothing to upload, but old checkpoints expire all the same.
+    Quiet(Identity, i64),
+}
+
 struct Watched {
     backend: Weak<dyn Backend>,
     due: Instant,
@@ -157,9 +181,10 @@ struct Watched {
 struct Taker {
     every: Duration,
     on: bool,
-    ready: Sender<Box<dyn Snapshot>>,
+    ready: Sender<Ready>,
     uploading: Arc<Mutex<BTreeSet<i32>>>,
     watched: BTreeMap<i32, Watched>,
+    leftovers: Leftovers,
 }
 
 impl Taker {
@@ -176,7 +201,7 @@ impl Taker {
                 }
                 Ok(Job::Retired(partition, retired)) => {
                     let at = self.watched.remove(&partition).map_or(-1, |was| was.at);
-                    self.take(partition, retired.memory.backend().as_ref(), at);
+                    self.take_last(partition, retired.memory.backend().as_ref(), at);
                     // Here, because it takes long, and the lease goes with it.
                     let Retired { memory, lease } = *retired;
                     drop(memory);
@@ -186,6 +211,7 @@ impl Taker {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             self.take_due();
+            self.leftovers.look(wall_ms());
         }
     }
 
@@ -219,22 +245,35 @@ impl Taker {
         }
     }
 
-    /// The boundary of the snapshot, if one was taken: something has changed since `at`, and no earlier one is on its way.
+    /// Of a partition that lives here: purged first, where that is needed.
     fn take(&self, partition: i32, backend: &dyn Backend, at: i64) -> Option<i64> {
+        // Also where no checkpoints are taken: what was erased shall leave the disk.
+        let erased = backend.meta().and_then(|meta| match &meta {
+            Some(meta) => purge(backend, meta),
+            None => Ok(()),
+        });
+        if let Err(error) = erased {
+            tracing::warn!(partition, %error, "what was erased may still be in the files of the store; the purge is tried again, and no checkpoint is taken before");
+            return None;
+        }
+        self.take_last(partition, backend, at)
+    }
+
+    /// The boundary of the snapshot, if one was taken: something has changed since `at`, no earlier one is on its way, and nothing
+    /// that was erased is in it.
+    fn take_last(&self, partition: i32, backend: &dyn Backend, at: i64) -> Option<i64> {
         if !self.on || lock(&self.uploading).contains(&partition) {
             return None;
         }
-        let snapshot = match backend.meta() {
-            Ok(Some(meta)) if meta.boundary > at => backend.snapshot(),
-            Ok(_) => return None,
-            Err(error) => Err(error),
-        };
-        match snapshot {
+        match backend
+            .meta()
+            .and_then(|meta| self.snapshot(backend, meta, at))
+        {
             Ok(Some(snapshot)) => {
                 let boundary = snapshot.meta().boundary;
                 lock(&self.uploading).insert(partition);
                 // The uploader outlives this thread.
-                let _gone = self.ready.send(snapshot);
+                let _gone = self.ready.send(Ready::Snapshot(snapshot));
                 Some(boundary)
             }
             Ok(None) => None,
@@ -245,11 +284,64 @@ impl Taker {
             }
         }
     }
+
+    fn snapshot(
+        &self,
+        backend: &dyn Backend,
+        meta: Option<Meta>,
+        at: i64,
+    ) -> Result<Option<Box<dyn Snapshot>>, gavel_state::Error> {
+        let Some(meta) = meta else { return Ok(None) };
+        if meta.boundary <= at {
+            let quiet = Ready::Quiet(meta.identity, meta.boundary);
+            let _gone = self.ready.send(quiet);
+            return Ok(None);
+        }
+        if unpurged(backend, &meta)?.is_some() {
+            return Ok(None);
+        }
+        let snapshot = backend.snapshot()?;
+        // An erasure may have been committed since the purge. Then the next snapshot comes after the next purge.
+        match &snapshot {
+            Some(taken) if unpurged(backend, taken.meta())?.is_some() => Ok(None),
+            _ => Ok(snapshot),
+        }
+    }
+}
+
+/// What a purge of the store would reach, if it may hold what was erased.
+fn unpurged(backend: &dyn Backend, meta: &Meta) -> Result<Option<Purged>, gavel_state::Error> {
+    let state = checkpoint::state(meta)?;
+    let Some(erased_at) = state.erased_at() else {
+        return Ok(None);
+    };
+    let purged = backend.purged()?;
+    let is_clean = purged.is_some_and(|purged| purged.covers(erased_at, meta.boundary));
+    Ok((!is_clean).then(|| Purged {
+        boundary: meta.boundary,
+        clock: state.clock(),
+    }))
+}
+
+fn purge(backend: &dyn Backend, meta: &Meta) -> Result<(), gavel_state::Error> {
+    let Some(upto) = unpurged(backend, meta)? else {
+        return Ok(());
+    };
+    let started = Instant::now();
+    backend.purge(upto)?;
+    tracing::info!(
+        partition = meta.identity.partition,
+        boundary = upto.boundary,
+        ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        "the store was rewritten: nothing that was erased is left in its files"
+    );
+    Ok(())
 }
 
 struct Uploader {
     repository: Option<Repository>,
     retention: Retention,
+    sweep_every: Duration,
     bytes_per_second: u64,
     deadline: Arc<OnceLock<Instant>>,
     uploading: Arc<Mutex<BTreeSet<i32>>>,
@@ -259,8 +351,15 @@ struct Uploader {
 }
 
 impl Uploader {
-    fn run(mut self, snapshots: &Receiver<Box<dyn Snapshot>>) {
-        for snapshot in snapshots {
+    fn run(mut self, ready: &Receiver<Ready>) {
+        for ready in ready {
+            let snapshot = match ready {
+                Ready::Snapshot(snapshot) => snapshot,
+                Ready::Quiet(identity, boundary) => {
+                    self.look_after(&identity, boundary);
+                    continue;
+                }
+            };
             let identity = snapshot.meta().identity.clone();
             let boundary = snapshot.meta().boundary;
             self.upload(snapshot.as_ref());
@@ -336,7 +435,9 @@ impl Uploader {
     /// Now and then: what is old goes, and the log is compared with what was saved.
     fn look_after(&mut self, identity: &Identity, boundary: i64) {
         let (_, last) = self.sweeps.entry(identity.clone()).or_default();
-        if self.deadline.get().is_some() || last.is_some_and(|last| last.elapsed() < SWEEP_EVERY) {
+        if self.deadline.get().is_some()
+            || last.is_some_and(|last| last.elapsed() < self.sweep_every)
+        {
             return;
         }
         *last = Some(Instant::now());
@@ -374,6 +475,7 @@ impl Uploader {
             Ok(swept) => tracing::info!(
                 partition = identity.partition,
                 checkpoints = swept.checkpoints,
+                expired = swept.expired,
                 files = swept.files,
                 "old checkpoints removed"
             ),

@@ -65,9 +65,9 @@ impl Restorers {
     pub fn start(
         threads: usize,
         parts: &Arc<WorldParts>,
+        leases: &Leases,
     ) -> std::io::Result<(Restorers, Vec<std::thread::JoinHandle<()>>)> {
         let queue = Arc::new(Queue::default());
-        let leases = Leases::default();
         let mut handles = Vec::new();
         for index in 0..threads {
             let (queue, parts, leases) = (Arc::clone(&queue), Arc::clone(parts), leases.clone());

@@ -1,7 +1,8 @@
 //! What a restore finds on this machine and in the repository of checkpoints.
 //!
-//! Invariant: nothing that might still be of use is deleted: what is corrupt, or of a log that an operator has given up, is set
-//! aside under a name that says so. A local store is replaced by a checkpoint only after that has been verified.
+//! Invariant: nothing that might still be of use is deleted here: what is corrupt, or of a log that an operator has given up, is set
+//! aside under a name that says so, and stays for as long as erased users may (`leftovers`). A local store is replaced by a checkpoint
+//! only after that has been verified.
 
 use super::world::{WorldParts, partition_dir};
 use crate::clock::wall_ms;
@@ -9,8 +10,8 @@ use crate::lane::HaltReason;
 use crate::restore::Interrupted;
 use gavel_judge::ENGINE;
 use gavel_state::{
-    Backend, Checkpoint, FetchError, Identity, Incoming, Manifest, ObjectError, Repository, Store,
-    condemn, is_condemned, tidy,
+    Backend, Checkpoint, FetchError, Identity, Incoming, Manifest, ObjectError, Purged, Repository,
+    Store, condemn, is_condemned, tidy,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -208,6 +209,13 @@ impl Stored<'_> {
         })?;
         self.set_corrupt_aside()?;
         let store = checked.install(identity, &self.parts.store)?;
+        if manifest.about.erased_at.is_some() {
+            // Its owner has purged it, so that whoever takes a partition over need not rewrite it again.
+            store.mark_purged(Purged {
+                boundary: manifest.boundary,
+                clock: manifest.about.clock,
+            })?;
+        }
         Ok((store, total))
     }
 

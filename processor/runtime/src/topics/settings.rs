@@ -55,6 +55,8 @@ pub struct Drift {
     pub mend: String,
     /// Whether no log can be opened on it.
     pub is_fatal: bool,
+    /// A warning: the contract holds all the same, and there may be a reason for it.
+    pub is_advice: bool,
 }
 
 /// A topic as it should be.
@@ -200,6 +202,7 @@ pub(super) fn compare(
                 wanted: spec.partitions.to_string(),
                 mend: "none: the number is fixed for the life of a log; name another topic".into(),
                 is_fatal: true,
+                is_advice: false,
             });
         }
         for setting in &spec.settings {
@@ -232,6 +235,7 @@ impl Setting {
             wanted,
             // Without every record there is no log to derive verdicts from.
             is_fatal: self.name == "cleanup.policy",
+            is_advice: false,
         })
     }
 }
@@ -289,8 +293,51 @@ pub(super) fn missing(
             wanted: "present".into(),
             mend: format!("gavel topics create --partitions {count}"),
             is_fatal: true,
+            is_advice: false,
         })
         .collect()
+}
+
+/// Topics that keep what users wrote, or what was said of it, for longer than erased users may take to be gone: an order to forget
+/// somebody does not reach into topics.
+pub(super) fn outlasting(
+    config: &Config,
+    found: &BTreeMap<String, Found>,
+    servers: &str,
+) -> Vec<Drift> {
+    let topics = &config.topics;
+    let within = config.checkpoints.erase_within_ms;
+    let of_users = [
+        &topics.messages,
+        &topics.verdicts,
+        &topics.dead_letters,
+        &topics.shadow,
+    ];
+    let mut drift = Vec::new();
+    for name in of_users {
+        let kept = found
+            .get(name)
+            .and_then(|topic| topic.settings.get("retention.ms"));
+        let Some(kept) = kept else { continue };
+        // Negative: for ever.
+        if kept.parse::<u64>().is_ok_and(|kept| kept <= within) {
+            continue;
+        }
+        drift.push(Drift {
+            topic: name.clone(),
+            what: "retention.ms".into(),
+            found: kept.clone(),
+            wanted: format!(
+                "at most {within} (checkpoints.erase_within_ms), or texts and users encrypted by the producer with keys that an erasure destroys"
+            ),
+            mend: format!(
+                "kafka-configs.sh --bootstrap-server {servers} --alter --entity-type topics --entity-name {name} --add-config retention.ms={within}"
+            ),
+            is_fatal: false,
+            is_advice: true,
+        });
+    }
+    drift
 }
 
 /// The log has no identity.
@@ -302,6 +349,7 @@ pub(super) fn not_opened(control: &str) -> Drift {
         wanted: "one".into(),
         mend: "gavel topics adopt".into(),
         is_fatal: false,
+        is_advice: false,
     }
 }
 
@@ -417,6 +465,23 @@ mod tests {
             for_ever.len(),
             2,
             "verdicts and dead letters now expire first: {for_ever:?}"
+        );
+    }
+
+    #[test]
+    fn topics_that_outlast_an_erasure_are_shown_as_advice() {
+        let config = Config::default();
+        let mut found = as_created(&specs(&config, &wanted(), 3), 3);
+        assert_eq!(outlasting(&config, &found, "b:1"), []);
+        set(&mut found, "chat.messages", "retention.ms", "-1");
+        set(&mut found, "chat.shadow", "retention.ms", "2592000001");
+        let advice = outlasting(&config, &found, "b:1");
+        let topics: Vec<&str> = advice.iter().map(|drift| drift.topic.as_str()).collect();
+        assert_eq!(topics, ["chat.messages", "chat.shadow"]);
+        assert!(
+            advice
+                .iter()
+                .all(|drift| drift.is_advice && !drift.is_fatal)
         );
     }
 

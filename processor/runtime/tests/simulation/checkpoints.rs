@@ -10,6 +10,7 @@ const RETENTION: Retention = Retention {
     newest: 3,
     anchor_every: 300_000,
     anchor_keep: 3_000_000,
+    erase_within: 600_000,
 };
 
 impl Process {

@@ -2,6 +2,7 @@
 
 mod accept_history;
 mod erase;
+mod erase_proof;
 mod inspect;
 mod overturn;
 
@@ -18,6 +19,7 @@ pub enum State {
     Inspect(inspect::Inspect),
     Overturn(overturn::Overturn),
     Erase(erase::Erase),
+    EraseProof(erase_proof::EraseProof),
     AcceptHistory(accept_history::AcceptHistory),
 }
 
@@ -27,6 +29,7 @@ impl State {
             State::Inspect(inspect) => inspect.run(globals),
             State::Overturn(overturn) => overturn.run(globals),
             State::Erase(erase) => erase.run(globals),
+            State::EraseProof(proof) => proof.run(globals),
             State::AcceptHistory(accept) => accept.run(globals),
         }
     }
