@@ -1,11 +1,9 @@
 //! An erased user on a real Kafka: canaries in a name and in words that the state keeps, looked for everywhere afterwards.
 
-mod common;
-
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use common::{Kafka, Ran, Running, text};
+use crate::common::{Kafka, Ran, Running, text};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
