@@ -13,8 +13,8 @@ use crate::output::Out;
 ///
 /// Writes the order into the control topic and a marker into every message partition. Behind it nothing is remembered of what the user did
 /// before, by the policy in force and by every candidate that ever judged in shadow. The user's records in the topics themselves go with
-/// their retention, and checkpoints made before the marker when newer ones take their place. Run it again if it was interrupted; that
-/// also forgets what was said since.
+/// their retention, stores before their next checkpoint, and checkpoints made before the marker within checkpoints.erase_within_ms. `gavel
+/// state erase-proof` shows what is left. Run it again if it was interrupted; that also forgets what was said since.
 #[derive(Args)]
 pub struct Erase {
     /// The user's community
