@@ -2,7 +2,7 @@
 //!
 //! Invariant: which stay for later use depends on nothing but the checkpoints there are, so that two owners of a partition, one of
 //! them a zombie, agree on it. Which go because they hold what was erased depends on the time besides, or those of a quiet partition
-//! would stay for ever; none goes without a newer one from after the erasure, so that owners whose clocks differ take nothing from each
+//! would stay for ever; none goes without two newer ones from after the erasure, so that owners whose clocks differ take nothing from each
 //! other that they need.
 
 use std::collections::BTreeSet;
@@ -15,6 +15,10 @@ pub struct Checkpoint {
     /// The fold's clock there, in milliseconds since 1970.
     pub clock: i64,
 }
+
+/// So many newer ones must be clean of an erasure before it ends a checkpoint: a single one may turn out to be broken when the log no
+/// longer has what lies before it.
+const SUCCESSORS: usize = 2;
 
 /// How long checkpoints stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,11 +75,17 @@ impl Retention {
             .filter(|other| other.checkpoint.boundary >= checkpoint.boundary)
             .collect();
         later.sort_unstable();
+        let takes_its_place = |other: &Dated| {
+            // The same millisecond may lie on either side of the marker.
+            other.checkpoint.boundary > checkpoint.boundary
+                && other.erased_at.is_some_and(|at| at >= checkpoint.clock)
+        };
+        if later.iter().filter(|other| takes_its_place(other)).count() < SUCCESSORS {
+            return None;
+        }
         let mut before = checkpoint.clock;
         for other in later {
-            let newer = other.checkpoint.boundary > checkpoint.boundary;
-            // The same millisecond may lie on either side of the marker.
-            if newer && other.erased_at.is_some_and(|at| at >= checkpoint.clock) {
+            if takes_its_place(other) {
                 return Some(before.saturating_add(self.erase_within));
             }
             before = other.checkpoint.clock.min(other.put);
@@ -121,12 +131,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_expires_without_a_checkpoint_from_after_the_erasure() {
-        let all = dated(&[(1, 100, None), (2, 200, Some(50))]);
-        assert_eq!(expire(&all), [None, None]);
-        // The marker was the last record: the newest was taken at its time, and is after it.
-        let all = dated(&[(1, 100, None), (2, 200, Some(200))]);
-        assert_eq!(expire(&all), [Some(5_100), None]);
+    fn nothing_expires_without_two_checkpoints_from_after_the_erasure() {
+        let all = dated(&[(1, 100, None), (2, 200, Some(50)), (3, 300, Some(50))]);
+        assert_eq!(expire(&all), [None, None, None]);
+        // The marker was the last record: the second was taken at its time, and is after it.
+        let all = dated(&[(1, 100, None), (2, 200, Some(200)), (3, 300, Some(200))]);
+        assert_eq!(expire(&all), [Some(5_100), None, None]);
+        assert_eq!(expire(&all[..2]), [None, None], "it may be broken");
     }
 
     #[test]
@@ -137,22 +148,27 @@ mod tests {
             (5, 900, Some(850)),
             (9, 9_000, Some(8_900)),
         ]);
-        assert_eq!(expire(&all), [Some(5_100), Some(5_300), Some(5_900), None]);
+        assert_eq!(expire(&all), [Some(5_100), Some(5_300), None, None]);
         // The one that knew of the first is gone: too early rather than too late.
         let fewer = [all[0], all[2], all[3]];
-        assert_eq!(expire(&fewer), [Some(5_100), Some(5_900), None]);
+        assert_eq!(expire(&fewer), [Some(5_100), None, None]);
     }
 
     #[test]
     fn a_log_whose_clock_runs_ahead_does_not_put_it_off_either() {
-        let mut all = dated(&[(1, 100, None), (2, 90_000, None), (3, 90_100, Some(90_050))]);
+        let mut all = dated(&[
+            (1, 100, None),
+            (2, 90_000, None),
+            (3, 90_100, Some(90_050)),
+            (4, 90_200, Some(90_050)),
+        ]);
         all[1].put = 200;
         assert_eq!(expire(&all)[0], Some(5_200));
     }
 
     #[test]
     fn one_that_is_gone_from_the_list_expires_by_those_that_are_there() {
-        let all = dated(&[(3, 300, None), (4, 400, Some(350))]);
+        let all = dated(&[(3, 300, None), (4, 400, Some(350)), (5, 500, Some(350))]);
         let gone = |boundary, clock| RETENTION.expires(Checkpoint { boundary, clock }, &all);
         assert_eq!(gone(1, 100), Some(5_300));
         assert_eq!(gone(4, 400), None);

@@ -615,9 +615,11 @@ fn what_was_taken_before_an_erasure_is_gone_after_its_time_and_a_newer_one_stays
             clock: 2 * HOUR,
         })
         .expect("purged");
-    // The marker was the last record, and nobody speaks for days.
+    // One more record behind the marker, and nobody speaks for days.
     *place.shelf.now.lock().expect("no panic") = 2 * HOUR;
     place.erased_at = Some(2 * HOUR);
+    place.save(&store, 2 * HOUR).expect("saved");
+    store.commit(&batch(3, &[])).expect("commit");
     place.save(&store, 2 * HOUR).expect("saved");
     let holding = |place: &Place| {
         let paths = place.shelf.paths("files");
@@ -638,11 +640,11 @@ fn what_was_taken_before_an_erasure_is_gone_after_its_time_and_a_newer_one_stays
         let aside = place.shelf.paths("quarantine").len();
         (swept.expired, listed.len(), aside, holding(&place) > 0)
     };
-    // One of the two at offset 1 is broken; the two that are left are fewer than `newest`.
-    assert_eq!(at(3), (0, 2, 1, true));
-    assert_eq!(at(48), (0, 2, 1, true));
-    assert_eq!(at(49), (2, 1, 0, true), "48 hours after they were taken");
-    assert_eq!(at(50), (0, 1, 0, false), "nobody names the files any more");
+    // One of the two at offset 1 is broken; the three that are left are no more than `newest`.
+    assert_eq!(at(3), (0, 3, 1, true));
+    assert_eq!(at(48), (0, 3, 1, true));
+    assert_eq!(at(49), (2, 2, 0, true), "48 hours after they were taken");
+    assert_eq!(at(50), (0, 2, 0, false), "nobody names the files any more");
     let to = dir.path().join("b");
     place.install(place.newest(), &to).expect("whole");
 }

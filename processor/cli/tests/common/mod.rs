@@ -94,6 +94,7 @@ pub fn text(path: &Path) -> &str {
 }
 
 /// A real broker, with topics for one test.
+#[derive(Clone)]
 pub struct Kafka {
     pub variables: BTreeMap<String, String>,
 }

@@ -186,6 +186,16 @@ fn an_erased_user_leaves_the_disk_at_once_and_the_checkpoints_in_time() {
     chat.kafka.wait_for_verdicts(chat.judged);
     wait_until("no store is purged", || is_purged(processor.data_dir()));
     wait_until("no checkpoint follows", || chat.count(true) >= PARTITIONS);
+    // Those from before go when there are two: any order makes a record in each partition.
+    let policy = chat.files.path().join("policy.toml");
+    chat.kafka
+        .run(&["policy", "activate", text(&policy)])
+        .expect(0);
+    chat.judged += PARTITIONS;
+    chat.kafka.wait_for_verdicts(chat.judged);
+    wait_until("no second one follows", || {
+        chat.count(true) >= 2 * PARTITIONS
+    });
     let metrics = processor.get("/metrics");
     assert!(!metrics.contains("canary"), "{metrics}");
     stop(&mut processor);

@@ -5,9 +5,10 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::common::{Kafka, Ran, Running, text};
-use gavel_runtime::kafka::{Cluster, admin_client};
-use rdkafka::admin::AdminOptions;
-use rdkafka::{Offset, TopicPartitionList};
+use gavel_runtime::kafka::{Cluster, LogReader, Outgoing, Sender, admin_client};
+use gavel_schemas::{Order, decode_order, encode_order};
+use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};
+use rdkafka::{Message, Offset, TopicPartitionList};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -114,6 +115,17 @@ impl Past {
         runtime
             .block_on(admin.delete_records(&list, &AdminOptions::new()))
             .expect("deleted");
+    }
+
+    /// One partition, for orders.
+    fn make_topic(&self, name: &str) {
+        let admin = admin_client(&self.kafka.config()).expect("a client");
+        let topic = NewTopic::new(name, 1, TopicReplication::Fixed(1));
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let made = runtime.block_on(admin.create_topics(&[topic], &AdminOptions::new()));
+        for one in made.expect("an answer") {
+            one.expect("made");
+        }
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -303,6 +315,66 @@ fn a_checkpoint_that_was_tampered_with_is_flagged_and_nothing_else() {
     assert_eq!(wrong[0]["boundary"], json!(boundary));
     assert_eq!(field(&reports, "differences"), [json!(0), json!(0)]);
     past.verify(&["--skip-checkpoints"]).expect(0);
+}
+
+#[test]
+fn an_order_that_was_changed_is_flagged_where_its_marker_stands() {
+    let past = Past::new("order", MILD, 2);
+    let milder = MILD
+        .replace("\"mild\"", "\"milder\"")
+        .replace("risk = 3\n", "risk = 2\n");
+    write(&past.files, "milder.toml", &milder);
+    let path = past.file("milder.toml");
+    let activate = ["policy", "activate", text(&path), "--output", "json"];
+    let order = past.kafka.run(&activate).expect(0).json().remove(0)["order"].clone();
+    let judged = 2 * PARTITIONS as usize + 24;
+    past.kafka.wait_for_verdicts(judged);
+    past.verify(&[]).expect(0);
+    // The control topic once more, but for one byte of that order: its nonce, so that it says what it said.
+    let config = past.kafka.config();
+    let copy = format!("{}-copy", config.topics.control);
+    let other = past.kafka.clone().set("GAVEL_TOPICS_CONTROL", &copy);
+    past.make_topic(&copy);
+    let mut control = LogReader::open(&config, &config.topics.control, 0).expect("a client");
+    let end = control.bounds().expect("the broker answers").end;
+    let sender = Sender::new(&config).expect("a client");
+    control.start(0);
+    while let Some(record) = control.read_to(end).expect("readable") {
+        let mut value = record.payload().expect("an order").to_vec();
+        if json!(record.offset()) == order {
+            let Ok(Order::PolicyActivated(mut activated)) = decode_order(&value) else {
+                panic!("it is an activation");
+            };
+            activated.nonce[0] ^= 1;
+            value = encode_order(&Order::PolicyActivated(activated));
+        }
+        let copied = Outgoing {
+            topic: &copy,
+            partition: Some(0),
+            key: record.key(),
+            value: &value,
+            timestamp: None,
+            headers: None,
+        };
+        sender.send_one(copied).expect("acknowledged");
+    }
+    let all = [
+        "replay",
+        "verify",
+        "--output",
+        "json",
+        "--checkpoints",
+        "none",
+    ];
+    let reports = other.run(&all).expect(1).json();
+    for report in &reports {
+        let orders = report["orders"].as_array().expect("a list");
+        let refused: Vec<&Value> = orders.iter().filter(|met| met["counts"] == false).collect();
+        assert_eq!(refused.len(), 1, "{report}");
+        assert_eq!(refused[0]["order"], order);
+        assert_eq!(report["difference"]["offset"], refused[0]["offset"]);
+        assert_eq!(report["differences"], json!(1), "{report}");
+    }
 }
 
 #[test]

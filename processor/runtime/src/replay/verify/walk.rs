@@ -319,10 +319,12 @@ impl<'a> Walk<'a> {
         let place = verdict.offset();
         self.pairing
             .first(offset, place, verdict.key(), value.unwrap_or_default());
-        match difference {
-            Some(difference) => self.differs(difference),
-            None => self.report.equal += 1,
+        if let Some(difference) = difference {
+            // What else is wrong with this record follows from that.
+            self.differs(difference);
+            return Ok(());
         }
+        self.report.equal += 1;
         let (Some(refusal), Some(letters)) = (refusal, &mut self.letters) else {
             return Ok(());
         };
