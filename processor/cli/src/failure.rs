@@ -225,6 +225,7 @@ impl From<ReplayError> for Failure {
             | ReplayError::CorruptState(_)
             | ReplayError::Objects(_)
             | ReplayError::NoVerdict { .. }
+            | ReplayError::Checkpoint { .. }
             | ReplayError::Scratch(_)
             | ReplayError::Output(_)
             | ReplayError::Panicked => Failure::broken(error, next),

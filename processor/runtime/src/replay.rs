@@ -91,6 +91,8 @@ pub enum ReplayError {
     Objects(#[from] ObjectError),
     #[error(transparent)]
     ObjectAddress(#[from] ObjectAddressError),
+    #[error("partition {partition}: the checkpoint that was there a moment ago: {detail}")]
+    Checkpoint { partition: i32, detail: String },
     #[error(transparent)]
     NoPolicy(#[from] NoPolicy),
     #[error(
@@ -133,6 +135,7 @@ impl ReplayError {
             ReplayError::Objects(_) | ReplayError::ObjectAddress(_) => {
                 "check checkpoints.store and its credentials, or replay without checkpoints: --checkpoints none".into()
             }
+            ReplayError::Checkpoint { .. } => "run it again".into(),
             ReplayError::NoPolicy(_) => "name a policy that is published (`gavel policy history`), or a file".into(),
             ReplayError::NoVerdict { .. } => "`gavel replay verify` shows what stands there".into(),
             ReplayError::Scratch(_) => "set TMPDIR to a directory with room, or name one with --work".into(),

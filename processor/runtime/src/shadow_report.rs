@@ -103,24 +103,7 @@ impl ReportError {
 pub fn report(config: &Config, wanted: &Wanted) -> Result<Report, ReportError> {
     let control = control::read_whole(config)?;
     let (candidate, span) = span(config, wanted, &control)?;
-    let count = Cluster::new(config)?
-        .require(&config.topics.shadow)?
-        .partitions;
-    let mut partitions = if wanted.partitions.is_empty() {
-        (0..count).collect()
-    } else {
-        wanted.partitions.clone()
-    };
-    partitions.sort_unstable();
-    partitions.dedup();
-    if let Some(&partition) = partitions.iter().find(|one| !(0..count).contains(*one)) {
-        return Err(BrokerError::NoPartition {
-            topic: config.topics.shadow.clone(),
-            partition,
-            partitions: count,
-        }
-        .into());
-    }
+    let partitions = Cluster::new(config)?.partitions(&config.topics.shadow, &wanted.partitions)?;
     let tally = compare_all(config, wanted, &span, partitions)?;
     let mut samples = tally.samples(wanted.samples);
     if wanted.texts {

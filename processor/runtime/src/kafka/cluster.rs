@@ -113,6 +113,25 @@ impl Cluster {
         })
     }
 
+    /// The wanted partitions of a topic in their order, each once; all of them if none is named.
+    pub fn partitions(&self, topic: &str, wanted: &[i32]) -> Result<Vec<i32>, BrokerError> {
+        let count = self.require(topic)?.partitions;
+        if wanted.is_empty() {
+            return Ok((0..count).collect());
+        }
+        let mut partitions = wanted.to_vec();
+        partitions.sort_unstable();
+        partitions.dedup();
+        match partitions.iter().find(|one| !(0..count).contains(*one)) {
+            None => Ok(partitions),
+            Some(&partition) => Err(BrokerError::NoPartition {
+                topic: topic.to_owned(),
+                partition,
+                partitions: count,
+            }),
+        }
+    }
+
     /// First offset still in the log, and the end of what is committed.
     pub fn bounds(&self, topic: &str, partition: i32) -> Result<Bounds, BrokerError> {
         let doing = || format!("ask for the offsets of `{topic}` partition {partition}");

@@ -3,6 +3,8 @@
 //! Invariant: a fold begins only where its state is known. What lies before the first such place cannot be verified, and is said to be
 //! so: it is never taken for different.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use gavel_judge::{ControlLog, ENGINE, Opened};
@@ -14,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::scratch::Scratch;
 use super::{ReplayError, StraightFold, repository};
 use crate::config::Config;
+use crate::control;
 use crate::kafka::{Bounds, BrokerError, Cluster, LogReader};
 
 /// Memory for blocks and memtables of a replay's stores.
@@ -27,6 +30,24 @@ pub enum Bound {
     Time(i64),
 }
 
+impl Bound {
+    /// In a partition with these bounds, which it may lie outside of.
+    pub(super) fn offset(
+        self,
+        cluster: &Cluster,
+        topic: &str,
+        partition: i32,
+        log: Bounds,
+    ) -> Result<i64, BrokerError> {
+        match self {
+            Bound::Offset(offset) => Ok(offset),
+            Bound::Time(time) => Ok(cluster
+                .offset_at(topic, partition, time)?
+                .unwrap_or(log.end)),
+        }
+    }
+}
+
 /// What of the past is wanted; by default all of it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Stretch {
@@ -36,16 +57,21 @@ pub struct Stretch {
 }
 
 /// What all replays of a run share.
+///
+/// Invariant: the control log was read after the ends of the messages had been asked for, so every order that a marker below them names is
+/// there. Otherwise an order given meanwhile would be taken for a forged one.
 pub struct Past<'a> {
     pub config: &'a Config,
-    /// As it was after the end of the messages had been asked for.
+    pub cluster: Cluster,
+    /// Of the messages, by partition.
+    logs: BTreeMap<i32, Bounds>,
     pub control: Arc<ControlLog>,
     /// None: no checkpoints, or none wanted.
-    pub repository: Option<Repository>,
+    repository: Option<Repository>,
     pub scratch: Scratch,
-    pub stores: Shared,
+    stores: Shared,
     /// Bytes of contexts that one partition may hold in memory.
-    pub context_bytes: usize,
+    context_bytes: usize,
 }
 
 /// How a fold began.
@@ -83,28 +109,46 @@ pub struct Beginning {
     pub messages: LogReader,
 }
 
-/// Bounds of a message partition with the wanted stretch in offsets.
-struct Wanted {
-    log: Bounds,
-    from: i64,
-    to: i64,
+impl Began {
+    /// Offset of the first record to fold.
+    fn next(self, opened: &Opened) -> i64 {
+        match self {
+            Began::Log => opened.start,
+            Began::Checkpoint { boundary, .. } => boundary + 1,
+        }
+    }
+}
+
+impl From<Checkpoint> for Began {
+    fn from(Checkpoint { boundary, clock }: Checkpoint) -> Began {
+        Began::Checkpoint { boundary, clock }
+    }
 }
 
 impl<'a> Past<'a> {
-    /// Without a limit to memory, in a directory that goes with it.
-    pub fn open(config: &'a Config, control: Arc<ControlLog>) -> Result<Past<'a>, ReplayError> {
+    /// Of these partitions, as they are now.
+    pub fn open(
+        config: &'a Config,
+        cluster: Cluster,
+        partitions: &[i32],
+        scratch: Scratch,
+        context_bytes: usize,
+    ) -> Result<Past<'a>, ReplayError> {
+        let bounds = |partition: &i32| {
+            let bounds = cluster.bounds(&config.topics.messages, *partition)?;
+            Ok((*partition, bounds))
+        };
+        let logs: Result<_, BrokerError> = partitions.iter().map(bounds).collect();
         Ok(Past {
             config,
-            control,
+            logs: logs?,
+            cluster,
+            control: Arc::new(control::read_whole(config)?),
             repository: repository(config)?,
-            scratch: Scratch::passing().map_err(ReplayError::Scratch)?,
-            stores: Past::stores(),
-            context_bytes: usize::MAX,
+            scratch,
+            stores: Shared::new(STORE_BYTES, STORE_BYTES),
+            context_bytes,
         })
-    }
-
-    pub fn stores() -> Shared {
-        Shared::new(STORE_BYTES, STORE_BYTES)
     }
 
     fn identity(opened: &Opened, partition: i32) -> Identity {
@@ -114,81 +158,91 @@ impl<'a> Past<'a> {
         }
     }
 
+    /// Bounds of the messages of a partition, one of those this was opened for.
+    pub fn log(&self, partition: i32) -> Bounds {
+        let none = Bounds { start: 0, end: 0 };
+        self.logs.get(&partition).copied().unwrap_or(none)
+    }
+
     /// Makes the fold of a partition ready for a stretch of its past.
     pub fn begin(&self, partition: i32, stretch: Stretch) -> Result<Beginning, ReplayError> {
-        self.begin_in(&format!("partition-{partition}"), partition, stretch)
-    }
-
-    /// The same once more, with a store of its own.
-    pub fn begin_beside(&self, partition: i32, stretch: Stretch) -> Result<Beginning, ReplayError> {
-        self.begin_in(&format!("beside-{partition}"), partition, stretch)
-    }
-
-    fn begin_in(
-        &self,
-        name: &str,
-        partition: i32,
-        stretch: Stretch,
-    ) -> Result<Beginning, ReplayError> {
         let opened = self.opened(partition)?;
-        let messages = LogReader::open(self.config, &self.config.topics.messages, partition)?;
-        let log = messages.bounds()?;
-        let wanted = self.wanted(partition, stretch, &opened, log)?;
-        let mut damaged = Vec::new();
+        let log = self.log(partition);
+        let wanted = self.wanted(partition, stretch, &opened)?;
         let whole = log.start <= opened.start;
-        let mut places = self.places(&opened, partition, &wanted)?;
-        if !(whole && wanted.from == opened.start) {
-            while let Some(checkpoint) = places.pop() {
-                match self.install(&opened, partition, checkpoint, name)? {
-                    Err(detail) => damaged.push(Damaged {
-                        boundary: checkpoint.boundary,
-                        detail,
-                    }),
-                    Ok(store) => {
-                        let next = checkpoint.boundary + 1;
-                        let began = Began::Checkpoint {
-                            boundary: checkpoint.boundary,
-                            clock: checkpoint.clock,
-                        };
-                        let fold = self.fold(&opened, partition, Arc::new(store))?;
-                        return Ok(Beginning {
-                            opened,
-                            began,
-                            fold,
-                            next,
-                            from: wanted.from.max(next),
-                            to: wanted.to,
-                            unverifiable_before: (next > wanted.from).then_some(next),
-                            damaged,
-                            messages,
-                        });
-                    }
-                }
-            }
+        let mut places: Vec<Began> = Vec::new();
+        if whole {
+            places.push(Began::Log);
         }
-        if !whole {
-            return Err(ReplayError::LostHistory {
+        if !(whole && wanted.start == opened.start) {
+            let checkpoints = self.places(&opened, partition, &wanted)?;
+            places.extend(checkpoints.into_iter().map(Began::from));
+        }
+        let name = format!("partition-{partition}");
+        let mut damaged = Vec::new();
+        let (began, fold) = loop {
+            let began = places.pop().ok_or(ReplayError::LostHistory {
                 partition,
                 start: log.start,
                 opened: opened.start,
-            });
-        }
-        let dir = self.scratch.path(name);
-        Store::destroy(&dir)?;
-        let identity = Past::identity(&opened, partition);
-        let store = Store::open(&dir, &identity, &self.stores)?;
-        let fold = self.fold(&opened, partition, Arc::new(store))?;
+            })?;
+            match (self.fold_from(&name, &opened, partition, began)?, began) {
+                (Ok(fold), _) => break (began, fold),
+                (Err(detail), Began::Checkpoint { boundary, .. }) => {
+                    damaged.push(Damaged { boundary, detail });
+                }
+                (Err(_), Began::Log) => {}
+            }
+        };
+        let next = began.next(&opened);
         Ok(Beginning {
-            began: Began::Log,
-            next: opened.start,
-            from: wanted.from,
-            to: wanted.to,
-            unverifiable_before: None,
             opened,
+            began,
             fold,
+            next,
+            from: wanted.start.max(next),
+            to: wanted.end,
+            unverifiable_before: (next > wanted.start).then_some(next),
             damaged,
-            messages,
+            messages: LogReader::open(self.config, &self.config.topics.messages, partition)?,
         })
+    }
+
+    /// A second fold from the place where one began, with a store of its own.
+    pub fn begin_beside(
+        &self,
+        partition: i32,
+        opened: &Opened,
+        began: Began,
+    ) -> Result<StraightFold, ReplayError> {
+        let name = format!("beside-{partition}");
+        self.fold_from(&name, opened, partition, began)?
+            .map_err(|detail| ReplayError::Checkpoint { partition, detail })
+    }
+
+    /// Err: what is wrong with the checkpoint.
+    fn fold_from(
+        &self,
+        name: &str,
+        opened: &Opened,
+        partition: i32,
+        began: Began,
+    ) -> Result<Result<StraightFold, String>, ReplayError> {
+        let store = match began {
+            Began::Checkpoint { boundary, clock } => {
+                let checkpoint = Checkpoint { boundary, clock };
+                match self.install(opened, partition, checkpoint, name)? {
+                    Ok(store) => store,
+                    Err(detail) => return Ok(Err(detail)),
+                }
+            }
+            Began::Log => {
+                let dir = self.scratch.path(name);
+                Store::destroy(&dir)?;
+                Store::open(&dir, &Past::identity(opened, partition), &self.stores)?
+            }
+        };
+        self.fold(opened, partition, Arc::new(store)).map(Ok)
     }
 
     /// Goes on behind `boundary` with the store of an earlier run; `None` if that is not what it holds.
@@ -207,15 +261,16 @@ impl<'a> Past<'a> {
         if store.meta()?.map(|meta| meta.boundary) != Some(boundary) {
             return Ok(None);
         }
+        let wanted = self.wanted(partition, stretch, &opened)?;
+        let fold = self.fold(&opened, partition, Arc::new(store))?;
         let messages = LogReader::open(self.config, &self.config.topics.messages, partition)?;
-        let wanted = self.wanted(partition, stretch, &opened, messages.bounds()?)?;
         Ok(Some(Beginning {
             began,
             next: boundary + 1,
-            from: wanted.from,
-            to: wanted.to,
+            from: wanted.start,
+            to: wanted.end,
             unverifiable_before: None,
-            fold: self.fold(&opened, partition, Arc::new(store))?,
+            fold,
             opened,
             damaged: Vec::new(),
             messages,
@@ -225,8 +280,7 @@ impl<'a> Past<'a> {
     /// The store of the oldest checkpoint that leads into a stretch whose beginning is gone, and the offset behind it.
     pub fn oldest(&self, partition: i32, stretch: Stretch) -> Result<(Store, i64), ReplayError> {
         let opened = self.opened(partition)?;
-        let log = Cluster::new(self.config)?.bounds(&self.config.topics.messages, partition)?;
-        let wanted = self.wanted(partition, stretch, &opened, log)?;
+        let wanted = self.wanted(partition, stretch, &opened)?;
         let mut places = self.places(&opened, partition, &wanted)?;
         while let Some(checkpoint) = places.pop() {
             let name = format!("partition-{partition}");
@@ -236,7 +290,7 @@ impl<'a> Past<'a> {
         }
         Err(ReplayError::LostHistory {
             partition,
-            start: log.start,
+            start: self.log(partition).start,
             opened: opened.start,
         })
     }
@@ -301,17 +355,15 @@ impl<'a> Past<'a> {
         Ok(checked.install(identity, &self.stores)?)
     }
 
-    /// The identity of a partition and its wanted stretch in offsets, without asking whether the messages are still there; with the
-    /// bounds of the messages that are.
+    /// The identity of a partition and its wanted stretch in offsets, without asking whether the messages are still there.
     pub fn place(
         &self,
         partition: i32,
         stretch: Stretch,
-    ) -> Result<(Opened, std::ops::Range<i64>, Bounds), ReplayError> {
+    ) -> Result<(Opened, Range<i64>), ReplayError> {
         let opened = self.opened(partition)?;
-        let log = Cluster::new(self.config)?.bounds(&self.config.topics.messages, partition)?;
-        let wanted = self.wanted(partition, stretch, &opened, log)?;
-        Ok((opened, wanted.from..wanted.to, log))
+        let wanted = self.wanted(partition, stretch, &opened)?;
+        Ok((opened, wanted))
     }
 
     fn opened(&self, partition: i32) -> Result<Opened, ReplayError> {
@@ -339,14 +391,15 @@ impl<'a> Past<'a> {
         &self,
         opened: &Opened,
         partition: i32,
-        wanted: &Wanted,
+        wanted: &Range<i64>,
     ) -> Result<Vec<Checkpoint>, ReplayError> {
         let mut all = self.checkpoints(opened, partition)?;
-        all.retain(|place| (wanted.log.start..=wanted.to).contains(&(place.boundary + 1)));
+        let log = self.log(partition);
+        all.retain(|place| (log.start..=wanted.end).contains(&(place.boundary + 1)));
         let (mut before, mut inside): (Vec<_>, Vec<_>) = all
             .into_iter()
-            .partition(|place| place.boundary < wanted.from);
-        if wanted.log.start <= opened.start {
+            .partition(|place| place.boundary < wanted.start);
+        if log.start <= opened.start {
             // Whatever lies inside would leave out what can be derived from the beginning.
             return Ok(before);
         }
@@ -360,21 +413,12 @@ impl<'a> Past<'a> {
         partition: i32,
         stretch: Stretch,
         opened: &Opened,
-        log: Bounds,
-    ) -> Result<Wanted, BrokerError> {
-        let cluster = Cluster::new(self.config)?;
-        let offset = |bound: Bound| match bound {
-            Bound::Offset(offset) => Ok(offset),
-            Bound::Time(time) => cluster
-                .offset_at(&self.config.topics.messages, partition, time)
-                .map(|found| found.unwrap_or(log.end)),
-        };
+    ) -> Result<Range<i64>, BrokerError> {
+        let (log, topic) = (self.log(partition), &self.config.topics.messages);
+        let offset = |bound: Bound| bound.offset(&self.cluster, topic, partition, log);
         let from = stretch.from.map_or(Ok(opened.start), offset)?;
         let to = stretch.to.map_or(Ok(log.end), offset)?;
-        Ok(Wanted {
-            log,
-            from: from.clamp(opened.start, log.end.max(opened.start)),
-            to: to.clamp(opened.start, log.end.max(opened.start)),
-        })
+        let end = log.end.max(opened.start);
+        Ok(from.clamp(opened.start, end)..to.clamp(opened.start, end))
     }
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::{Bound, Progress, ReplayError};
 use crate::config::Config;
-use crate::kafka::{BrokerError, Cluster, LogReader};
+use crate::kafka::{Cluster, LogReader};
 
 /// A record of the message topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -43,35 +43,14 @@ pub struct Plan {
 pub fn plan(config: &Config, part: &Part) -> Result<Plan, ReplayError> {
     let cluster = Cluster::new(config)?;
     let topic = &config.topics.messages;
-    let count = cluster.require(topic)?.partitions;
-    let wanted: Vec<i32> = if part.partitions.is_empty() {
-        (0..count).collect()
-    } else {
-        part.partitions.clone()
-    };
     let mut ranges = BTreeMap::new();
-    for partition in wanted {
-        if !(0..count).contains(&partition) {
-            return Err(BrokerError::NoPartition {
-                topic: topic.clone(),
-                partition,
-                partitions: count,
-            }
-            .into());
-        }
-        let bounds = cluster.bounds(topic, partition)?;
-        let at = |when: Option<Bound>, without: i64| -> Result<i64, ReplayError> {
-            let offset = match when {
-                None => without,
-                Some(Bound::Offset(offset)) => offset,
-                Some(Bound::Time(time)) => cluster
-                    .offset_at(topic, partition, time)?
-                    .unwrap_or(bounds.end),
-            };
-            Ok(offset.clamp(bounds.start, bounds.end))
-        };
-        let range = at(part.from, bounds.start)?..at(part.to, bounds.end)?;
-        ranges.insert(partition, range);
+    for partition in cluster.partitions(topic, &part.partitions)? {
+        let log = cluster.bounds(topic, partition)?;
+        let offset = |bound: Bound| bound.offset(&cluster, topic, partition, log);
+        let from = part.from.map_or(Ok(log.start), offset)?;
+        let to = part.to.map_or(Ok(log.end), offset)?;
+        let inside = |offset: i64| offset.clamp(log.start, log.end);
+        ranges.insert(partition, inside(from)..inside(to));
     }
     Ok(Plan { ranges })
 }

@@ -13,8 +13,10 @@ use gavel_schemas::{VerdictRecord, decode_verdict};
 use gavel_state::Backend;
 
 use super::beginning::{Bound, Past, Stretch};
+use super::scratch::Scratch;
 use super::{OpenedLog, ReplayError};
 use crate::config::Config;
+use crate::kafka::Cluster;
 
 /// What a fold begins with: that of the log, or that of a checkpoint.
 pub struct Beginning {
@@ -39,7 +41,9 @@ impl Beginning {
                 first: log.opened.start,
             });
         }
-        let past = Past::open(config, Arc::clone(&log.control))?;
+        let scratch = Scratch::passing().map_err(ReplayError::Scratch)?;
+        let cluster = Cluster::new(config)?;
+        let past = Past::open(config, cluster, &[log.partition], scratch, usize::MAX)?;
         let stretch = Stretch {
             from: None,
             to: Some(Bound::Offset(to)),

@@ -2,15 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::ReplayError;
 use super::beginning::Past;
 use super::scratch::Scratch;
-use super::{ReplayError, repository};
 use crate::config::Config;
-use crate::control;
-use crate::kafka::{BrokerError, Cluster};
+use crate::kafka::Cluster;
 
 /// Records between two looks at the clock.
 const PACE_EVERY: u64 = 256;
@@ -50,25 +49,21 @@ pub fn each<T: Send>(
     progress: &Progress,
     work: impl Fn(&Run<'_>, i32) -> Result<T, ReplayError> + Sync,
 ) -> Result<Vec<T>, ReplayError> {
-    let partitions = partitions(config, &effort.partitions)?;
+    let cluster = Cluster::new(config)?;
+    let mut partitions = cluster.partitions(&config.topics.messages, &effort.partitions)?;
     let threads = effort.threads.clamp(1, partitions.len().max(1));
     let scratch = match &effort.work {
         Some(dir) => Scratch::kept(dir),
         None => Scratch::passing(),
     };
-    let context_bytes = usize::try_from(config.run.context_bytes.0).unwrap_or(usize::MAX);
+    let scratch = scratch.map_err(ReplayError::Scratch)?;
+    let context_bytes = usize::try_from(config.run.context_bytes.0).unwrap_or(usize::MAX) / threads;
     let run = Run {
-        past: Past {
-            config,
-            control: Arc::new(control::read_whole(config)?),
-            repository: repository(config)?,
-            scratch: scratch.map_err(ReplayError::Scratch)?,
-            stores: Past::stores(),
-            context_bytes: context_bytes / threads,
-        },
+        past: Past::open(config, cluster, &partitions, scratch, context_bytes)?,
         progress,
         pace: effort.most_per_s.map(Pace::new),
     };
+    partitions.reverse();
     let queue = Mutex::new(partitions);
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop();
     let work = || -> Result<Vec<(i32, T)>, ReplayError> {
@@ -88,31 +83,6 @@ pub fn each<T: Send>(
     })?;
     all.sort_unstable_by_key(|(partition, _)| *partition);
     Ok(all.into_iter().map(|(_, done)| done).collect())
-}
-
-/// Those wanted, highest first; all if none is named.
-fn partitions(config: &Config, wanted: &[i32]) -> Result<Vec<i32>, ReplayError> {
-    let count = Cluster::new(config)?
-        .require(&config.topics.messages)?
-        .partitions;
-    let mut partitions = if wanted.is_empty() {
-        (0..count).collect()
-    } else {
-        wanted.to_vec()
-    };
-    let unknown = partitions.iter().find(|one| !(0..count).contains(*one));
-    if let Some(&partition) = unknown {
-        let topic = config.topics.messages.clone();
-        return Err(BrokerError::NoPartition {
-            topic,
-            partition,
-            partitions: count,
-        }
-        .into());
-    }
-    partitions.sort_unstable_by(|a, b| b.cmp(a));
-    partitions.dedup();
-    Ok(partitions)
 }
 
 impl Run<'_> {

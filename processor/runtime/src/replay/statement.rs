@@ -120,7 +120,8 @@ impl<'a> Reading<'a> {
         partition: i32,
     ) -> Result<Reading<'a>, ReplayError> {
         let config = run.past.config;
-        let (opened, mut range, log) = run.past.place(partition, wanted.stretch)?;
+        let (opened, mut range) = run.past.place(partition, wanted.stretch)?;
+        let log = run.past.log(partition);
         let mut since = None;
         if let Some(Bound::Time(time)) = wanted.stretch.from
             && range.start <= log.start

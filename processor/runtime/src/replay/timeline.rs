@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::for_user::{Beginning, UserFold, Who};
 use super::{OpenedLog, Progress, ReplayError};
 use crate::config::Config;
-use crate::kafka::{BrokerError, Cluster};
+use crate::kafka::Cluster;
 use crate::shell::{partition_of, record_of};
 
 const EVERYWHERE: &str = "*";
@@ -77,22 +77,16 @@ pub fn timeline(
     partitions: &[i32],
     progress: &Progress,
 ) -> Result<Timeline, ReplayError> {
-    let topic = &config.topics.messages;
-    let count = Cluster::new(config)?.require(topic)?.partitions;
-    let mut wanted = partitions.to_vec();
-    if wanted.is_empty() {
-        wanted.push(partition_of(who.key().as_bytes(), count));
-    }
-    wanted.sort_unstable();
-    wanted.dedup();
-    if let Some(&partition) = wanted.iter().find(|one| !(0..count).contains(*one)) {
-        return Err(BrokerError::NoPartition {
-            topic: topic.clone(),
-            partition,
-            partitions: count,
-        }
-        .into());
-    }
+    let (cluster, topic) = (Cluster::new(config)?, &config.topics.messages);
+    let own;
+    let named = if partitions.is_empty() {
+        let count = cluster.require(topic)?.partitions;
+        own = [partition_of(who.key().as_bytes(), count)];
+        &own
+    } else {
+        partitions
+    };
+    let wanted = cluster.partitions(topic, named)?;
     let mut timeline = Timeline {
         community: who.community.clone(),
         user: who.user.clone(),

@@ -210,10 +210,11 @@ fn through(
                 value: Vec::new(),
             }))
         }
-        Baseline::Policy(_) => {
-            let place = run.past.begin_beside(partition, wanted.stretch)?;
-            Beside::Fold(Box::new(place.fold))
-        }
+        Baseline::Policy(_) => Beside::Fold(Box::new(run.past.begin_beside(
+            partition,
+            &candidate.opened,
+            candidate.began,
+        )?)),
     };
     // The past, as it was.
     while let Some(message) = messages.read_to(from)? {

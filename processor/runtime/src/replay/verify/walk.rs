@@ -13,7 +13,7 @@ use rdkafka::message::BorrowedMessage;
 use super::Verify;
 use super::saved::Saved;
 use crate::hex::hex;
-use crate::kafka::{Cluster, LogReader, raw_headers};
+use crate::kafka::{LogReader, raw_headers};
 use crate::replay::beginning::Beginning;
 use crate::replay::chain::Chain;
 use crate::replay::dead_letters::{DeadLetters, Refused};
@@ -271,8 +271,8 @@ impl<'a> Walk<'a> {
         // Right if the log has grown so far since this verification began.
         if source >= self.grown_to {
             let config = self.run.past.config;
-            let bounds =
-                Cluster::new(config)?.bounds(&config.topics.messages, self.report.partition)?;
+            let cluster = &self.run.past.cluster;
+            let bounds = cluster.bounds(&config.topics.messages, self.report.partition)?;
             self.grown_to = bounds.end;
         }
         if source >= self.grown_to {
@@ -521,8 +521,7 @@ impl<'a> Walk<'a> {
 
 /// Nothing of the stretch can be derived.
 fn unverifiable(run: &Run<'_>, partition: i32) -> Result<PartitionReport, ReplayError> {
-    let config = run.past.config;
-    let log = Cluster::new(config)?.bounds(&config.topics.messages, partition)?;
+    let log = run.past.log(partition);
     let opened = run.past.control.opened(partition);
     Ok(PartitionReport {
         partition,
