@@ -68,6 +68,11 @@ impl Failure {
         Failure::new(Exit::Incomplete, error, next)
     }
 
+    /// What went wrong, for those who say it themselves.
+    pub fn message(&self) -> &str {
+        &self.error
+    }
+
     /// Prints to standard error and gives the exit code.
     pub fn report(self) -> ExitCode {
         if self.is_quiet {

@@ -85,7 +85,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
-    logging::start(&cli.globals, matches!(cli.command, Command::Run(_)));
+    logging::start(&cli.globals);
     match cli.command.run(&cli.globals) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),

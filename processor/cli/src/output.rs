@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::failure::Failure;
+use gavel_runtime::reports;
 
 /// Standard output, locked for a command.
 pub struct Out {
@@ -112,9 +113,41 @@ fn unwritten(path: &Path, error: &io::Error) -> Failure {
     )
 }
 
-/// Writes beside the file and renames.
+/// Writes beside the file and renames; or puts the object, if the path is `s3://…`.
 pub fn write_whole(path: &Path, text: &str) -> Result<(), Failure> {
+    if let Some(place) = object(path) {
+        return reports::write(place, text.as_bytes()).map_err(|error| {
+            Failure::broken(
+                format!("{place}: cannot be written: {error}"),
+                "check the bucket, AWS_REGION and that the role may put and delete there",
+            )
+        });
+    }
     Whole::begin(path)?.fill(|file| file.write_all(text.as_bytes()))
+}
+
+/// A report of an earlier command: a file, or an object.
+pub fn read_whole(path: &Path) -> Result<Vec<u8>, String> {
+    match object(path) {
+        Some(place) => reports::read(place).map_err(|error| error.to_string()),
+        None => fs::read(path).map_err(|error| error.to_string()),
+    }
+}
+
+/// The reports under a place of objects that ends with a slash; anything else stands for itself.
+pub fn expand(path: &Path) -> Result<Vec<PathBuf>, String> {
+    let Some(place) = object(path) else {
+        return Ok(vec![path.to_owned()]);
+    };
+    let found = reports::expand(place).map_err(|error| error.to_string())?;
+    if found.is_empty() {
+        return Err("there are no objects".into());
+    }
+    Ok(found.into_iter().map(PathBuf::from).collect())
+}
+
+fn object(path: &Path) -> Option<&str> {
+    path.to_str().filter(|place| reports::is_object(place))
 }
 
 #[cfg(test)]

@@ -11,12 +11,13 @@ mod setting;
 mod sources;
 
 pub use properties::{Properties, refusal};
-pub use setting::{ByteSize, Key, Protocol};
+pub use setting::{Auth, ByteSize, Key, Protocol};
 pub use sources::{Flag, Sources};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::aws::region_of;
 use setting::section;
 
 /// Everything that can be chosen, checked.
@@ -28,6 +29,8 @@ pub struct Config {
     pub store: Store,
     pub checkpoints: Checkpoints,
     pub http: Http,
+    pub traces: Traces,
+    pub log: Log,
 }
 
 /// Why a configuration was refused: every problem found, not only the first.
@@ -41,8 +44,9 @@ pub struct ConfigError {
 section! {
     /// `[kafka]`: how brokers are reached and how long they are waited for.
     Kafka ["kafka"] {
-        /// Brokers to ask first, `host:port`, separated by commas. Default `127.0.0.1:9092`. With only one of them, a
-        /// start while that broker is down fails although the cluster is up.
+        /// Brokers to ask first, `host:port`, separated by commas; or `msk:ARN`: those that this Amazon MSK cluster names for the way
+        /// that clients come in. Default `127.0.0.1:9092`. With only one of them, a start while that broker is down fails although
+        /// the cluster is up.
         bootstrap_servers: String = "127.0.0.1:9092",
         /// Consumer group of the processor. Default `gavel`. Two deployments on one group share the partitions of the
         /// message topic; two groups on the same topics judge everything twice.
@@ -67,6 +71,12 @@ section! {
         /// fetch in flight per broker, so a partition that resumes waits for up to this long, too; near 0 idle
         /// processors spin on the broker.
         fetch_wait_max_ms: u64 = 5u64,
+        /// How clients prove who they are: `properties` (by TLS or SASL as kafka.properties say, or not at all), `msk-iam` (tokens for
+        /// Amazon MSK, signed with the credentials of this process: region and role come from the `AWS_…` variables) or `token-file`
+        /// (OAUTHBEARER with the token in kafka.token_file). Default `properties`. The last two use TLS unless security.protocol says otherwise.
+        auth: Auth = Auth::Properties,
+        /// File with a JSON Web Token, read again before the token ends. Default none. Only for auth `token-file`.
+        token_file: Option<String> = None::<String>,
         /// Raw librdkafka settings (TLS, SASL, buffers) for every client, as a table `[kafka.properties]`, as
         /// `GAVEL_KAFKA_PROPERTIES="key=value;key=value"`, or as `-X key=value`. Default none. Keys that the contract
         /// fixes are refused with the reason.
@@ -126,8 +136,14 @@ section! {
         allow_no_policy: bool = false,
         /// Static membership: a name that is unique in the group and stays the same over restarts. Default none. With
         /// it a restart within the session moves no partition. A stop for good needs a file `leave` in the data directory
-        /// (docs/operations.md); without it the partitions wait for a whole session.
+        /// (docs/operations.md), or run.stateful_set; without it the partitions wait for a whole session.
         instance_id: Option<String> = None::<String>,
+        /// In a pod: the StatefulSet that it is of. Default none. At a stop it is asked for its replicas, and a pod that it wants no more
+        /// leaves the group for good. Needs run.instance_id to be the pod's name, and `get` on this StatefulSet for its service
+        /// account; without an answer within two seconds the pod counts as one that comes back.
+        stateful_set: Option<String> = None::<String>,
+        /// Where the service account is mounted. Default `/var/run/secrets/kubernetes.io/serviceaccount`.
+        service_account_dir: PathBuf = "/var/run/secrets/kubernetes.io/serviceaccount",
     }
 }
 
@@ -182,6 +198,27 @@ section! {
     }
 }
 
+section! {
+    /// `[traces]`: spans for messages that bear a `traceparent` header whose sender samples them.
+    Traces ["traces"] {
+        /// Collector that takes OTLP over HTTP, such as `http://collector:4318`; `/v1/traces` is added. Default none: nothing is traced,
+        /// and headers travel on to the verdicts all the same. A collector that is slow or away costs spans and nothing else.
+        endpoint: Option<String> = None::<String>,
+        /// Of the traces that senders sample, one in so many, chosen by the trace's number. Default 1. With senders that sample
+        /// everything, 1 is a span for each message.
+        one_in: u64 = 1u64,
+    }
+}
+
+section! {
+    /// `[log]`: what `gavel run` says.
+    Log ["log"] {
+        /// Which lines: a level, or levels by target (`info,gavel_runtime=debug`). Default `info`. --log and GAVEL_LOG win. A change in the
+        /// file of --config is in force within ten seconds, without a restart: the only setting of which that is true.
+        filter: String = "info",
+    }
+}
+
 /// Most lanes and restorers that make sense on one machine; above it, a typo.
 const THREADS_MAX: usize = 1_024;
 /// A third of the session is the longest that a drain may hold up a rebalance (librdkafka cannot see a loss meanwhile).
@@ -207,6 +244,7 @@ impl Config {
         problems.extend(self.topic_problems());
         problems.extend(self.run_problems());
         problems.extend(self.checkpoint_problems());
+        problems.extend(self.trace_problems());
         problems
     }
 
@@ -223,6 +261,21 @@ impl Config {
             ),
             address => Some(address.to_owned()),
         }
+    }
+
+    fn trace_problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let known =
+            |endpoint: &str| endpoint.starts_with("http://") || endpoint.starts_with("https://");
+        if let Some(endpoint) = self.traces.endpoint.as_deref().filter(|one| !known(one)) {
+            problems.push(format!(
+                "traces.endpoint is `{endpoint}`: write the collector's address for OTLP over HTTP, such as http://collector:4318"
+            ));
+        }
+        if self.traces.one_in == 0 {
+            problems.push("traces.one_in is 0: use 1 for every sampled trace, or leave traces.endpoint out for none".into());
+        }
+        problems
     }
 
     fn checkpoint_problems(&self) -> Vec<String> {
@@ -307,6 +360,7 @@ impl Config {
             ),
         );
         problems.extend(kafka.properties.problems());
+        problems.extend(kafka.auth_problems());
         problems
     }
 
@@ -384,6 +438,54 @@ impl Config {
                 .is_some_and(|id| !valid_topic_name(id)),
             "run.instance_id: 1 to 249 characters of a-z, A-Z, 0-9, `.`, `_` and `-`".into(),
         );
+        refuse(
+            run.stateful_set.is_some() && run.instance_id.is_none(),
+            "run.stateful_set needs run.instance_id, the name of the pod: without it there is no seat in the group to leave".into(),
+        );
+        problems
+    }
+}
+
+/// In front of the ARN of a cluster whose brokers are asked for.
+const MSK: &str = "msk:";
+
+impl Kafka {
+    /// The Amazon MSK cluster whose brokers are meant, if they are not named themselves.
+    pub fn cluster_arn(&self) -> Option<&str> {
+        self.bootstrap_servers.strip_prefix(MSK)
+    }
+
+    fn auth_problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if let Some(arn) = self.cluster_arn()
+            && region_of(arn).is_none()
+        {
+            problems.push(format!(
+                "kafka.bootstrap_servers: `{arn}` is not the ARN of an MSK cluster: \
+                 arn:aws:kafka:REGION:ACCOUNT:cluster/NAME/ID"
+            ));
+        }
+        let of_file = self.auth == Auth::TokenFile;
+        if of_file != self.token_file.is_some() {
+            problems.push(if of_file {
+                "kafka.auth is `token-file`, but kafka.token_file names no file".into()
+            } else {
+                "kafka.token_file is set, but kafka.auth is not `token-file`: nothing would read it"
+                    .into()
+            });
+        }
+        if self.auth == Auth::Properties {
+            return problems;
+        }
+        for (key, value) in self.properties.iter() {
+            let (sasl, protocol) = (key.starts_with("sasl."), key == "security.protocol");
+            let open = self.auth == Auth::MskIam && !value.eq_ignore_ascii_case("SASL_SSL");
+            if sasl || key == "enable.sasl.oauthbearer.unsecure.jwt" || (protocol && open) {
+                problems.push(format!(
+                    "kafka.properties: `{key}` contradicts kafka.auth, which sets it: take one of the two away"
+                ));
+            }
+        }
         problems
     }
 }

@@ -1,5 +1,6 @@
 //! The runtime: lanes, partition lifecycle, restorer, replay, telemetry. rdkafka lives only here.
 
+mod aws;
 pub mod checkpoint;
 mod clock;
 pub mod config;
@@ -10,18 +11,21 @@ pub mod hex;
 pub mod http;
 pub mod inspect;
 pub mod kafka;
+mod kubernetes;
 pub mod lane;
 pub mod lines;
 pub mod load;
 pub mod orders;
 pub mod produce;
 pub mod replay;
+pub mod reports;
 pub mod restore;
 pub mod run;
 pub mod shadow_report;
 pub mod shell;
 pub mod telemetry;
 pub mod topics;
+mod traces;
 mod verdict_search;
 pub mod verdict_tail;
 pub mod verdicts;

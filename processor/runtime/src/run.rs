@@ -8,6 +8,7 @@ use crate::control::{ControlError, ControlFollower};
 use crate::kafka::{
     BrokerError, Cluster, lane_consumer_config, lane_producer_config, shadow_producer_config,
 };
+use crate::kubernetes::Pod;
 use crate::lane::Settings;
 use crate::restore::Leases;
 use crate::shell::{
@@ -15,6 +16,7 @@ use crate::shell::{
     Restorers, WorldParts,
 };
 use crate::telemetry::Telemetry;
+use crate::traces::Exporter;
 use gavel_judge::ControlLog;
 use gavel_state::{
     ObjectAddressError, ObjectError, ObjectLimits, ObjectOptions, ObjectStore, Objects, Probe,
@@ -99,6 +101,7 @@ pub struct Processor {
     writer: Arc<Writer>,
     checkpointer: Checkpointer,
     checkpoints: Checkpoints,
+    exporter: Option<Exporter>,
     server: Option<Server>,
     config: Config,
     ended: mpsc::Receiver<usize>,
@@ -165,6 +168,8 @@ impl Processor {
         };
         let (restorers, restorer_threads) =
             Restorers::start(config.run.restorers, &parts, &leases).map_err(no_thread)?;
+        let instance = config.run.instance_id.as_deref();
+        let exporter = Exporter::start(&config.traces, instance, &telemetry).map_err(no_thread)?;
         let (end, ended) = mpsc::channel();
         let mut lanes = Vec::new();
         for index in 0..config.run.lanes {
@@ -175,6 +180,7 @@ impl Processor {
                 producer: lane_producer_config(config),
                 linger: Duration::from_millis(config.kafka.linger_ms),
                 shadow: shadow_producer_config(config),
+                tracer: exporter.as_ref().map(Exporter::tracer),
                 topics: OutputTopics::of(&config.topics),
                 partitions,
                 restorers: restorers.clone(),
@@ -199,6 +205,7 @@ impl Processor {
             writer,
             checkpointer,
             checkpoints,
+            exporter,
             server,
             config: config.clone(),
             ended,
@@ -212,7 +219,7 @@ impl Processor {
 
     /// Drains, stores, commits, and leaves the group; a static member only if the marker says that it leaves for good.
     pub fn stop(self) -> Result<(), RunError> {
-        let for_good = shell::marker(&self.config.run.data_dir).exists();
+        let for_good = leaves_for_good(&self.config);
         let farewell = Farewell::of(&self.config, for_good);
         for lane in &self.lanes {
             // A lane that ended by itself needs no telling.
@@ -236,6 +243,9 @@ impl Processor {
         // The last holder: it commits what is queued.
         drop(self.writer);
         self.checkpointer.finish(self.checkpoints);
+        if let Some(exporter) = self.exporter {
+            exporter.finish();
+        }
         if let Some(server) = self.server {
             let _gone = server.stop.send(());
             if let Ok(Err(error)) = server.thread.join() {
@@ -245,6 +255,42 @@ impl Processor {
         tracing::info!("stopped");
         failed
     }
+}
+
+/// Whether nobody will come back to this seat in the group: the marker says so, or the StatefulSet does.
+fn leaves_for_good(config: &Config) -> bool {
+    let run = &config.run;
+    if shell::marker(&run.data_dir).exists() {
+        return true;
+    }
+    let (Some(set), Some(instance)) = (&run.stateful_set, &run.instance_id) else {
+        return false;
+    };
+    let account = &run.service_account_dir;
+    let surplus = Pod {
+        set,
+        instance,
+        account,
+    }
+    .is_surplus();
+    match &surplus {
+        Ok(true) => tracing::info!(
+            set,
+            instance,
+            "this pod is wanted no more: it leaves the group for good"
+        ),
+        Ok(false) => tracing::info!(
+            set,
+            instance,
+            "this pod comes back: it keeps its seat in the group"
+        ),
+        Err(error) => tracing::warn!(
+            set,
+            instance,
+            "{error}; it is taken for one that comes back, so its partitions wait for a session if it does not"
+        ),
+    }
+    surplus.unwrap_or(false)
 }
 
 /// A processor that starts has come back: what was said before its last end is over.

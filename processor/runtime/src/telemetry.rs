@@ -53,6 +53,8 @@ pub const PRODUCERS_REPLACED: &str = "gavel_producers_replaced_total";
 /// What candidates said, by `outcome`: `delivered`, `dropped` (too many were waiting), `failed` (refused or given up). Verdicts are
 /// not touched by any of it; alert on the last two only while a shadow report matters.
 pub const SHADOW_VERDICTS: &str = "gavel_shadow_verdicts_total";
+/// Spans of traced messages, by `outcome`: `exported`, `dropped` (too many were waiting), `failed` (the collector took them not).
+pub const SPANS: &str = "gavel_spans_total";
 /// Rebalances seen, by `kind` (`assigned`, `revoked`, `lost`).
 pub const REBALANCES: &str = "gavel_rebalances_total";
 
@@ -60,6 +62,14 @@ pub const REBALANCES: &str = "gavel_rebalances_total";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shadowed {
     Delivered,
+    Dropped,
+    Failed,
+}
+
+/// What became of a span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spanned {
+    Exported,
     Dropped,
     Failed,
 }
@@ -104,6 +114,7 @@ pub struct Telemetry {
     beside: Mutex<BTreeMap<(i32, &'static str), i64>>,
     rebalances: IntCounterVec,
     shadowed: [IntCounter; 3],
+    spans: [IntCounter; 3],
     pub misrouted: IntCounter,
     pub producers_replaced: IntCounter,
     pub verdict_delay: Histogram,
@@ -157,8 +168,11 @@ impl Telemetry {
             })
             .collect();
         let by_outcome = counter(SHADOW_VERDICTS, "What candidates said", &["outcome"])?;
+        let by_end = counter(SPANS, "Spans of traced messages", &["outcome"])?;
         Ok(Telemetry {
             verdicts,
+            spans: ["exported", "dropped", "failed"]
+                .map(|outcome| by_end.with_label_values(&[outcome])),
             shadowed: ["delivered", "dropped", "failed"]
                 .map(|outcome| by_outcome.with_label_values(&[outcome])),
             dead_letters: counter(DEAD_LETTERS, "Dead letters sent", &["reason"])?,
@@ -243,6 +257,10 @@ impl Telemetry {
 
     pub fn shadowed(&self, outcome: Shadowed) {
         self.shadowed[outcome as usize].inc();
+    }
+
+    pub fn spanned(&self, outcome: Spanned, count: usize) {
+        self.spans[outcome as usize].inc_by(count as u64);
     }
 
     pub fn epoch(&self, committed: bool) {

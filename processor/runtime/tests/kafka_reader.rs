@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use gavel_runtime::config::Config;
 use gavel_runtime::kafka::{
-    BrokerError, Cluster, LogReader, Outgoing, Sender, TopicReader, admin_client, producer_config,
+    Authenticated, BrokerError, Cluster, LogReader, Outgoing, Sender, TopicReader, admin_client,
+    producer_config,
 };
 use rdkafka::Message;
 use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
 use rdkafka::{Offset, TopicPartitionList};
 
 /// A configuration, and in it a topic of this test.
@@ -57,10 +58,10 @@ fn read(reader: &mut LogReader, end: i64) -> Vec<String> {
 #[tokio::test]
 async fn a_log_that_ends_in_transaction_markers_is_read_to_its_end() {
     let (config, topic) = topic("gaps", 1).await;
-    let transactional: BaseProducer = producer_config(&config)
+    let transactional: Authenticated<BaseProducer> = producer_config(&config)
         .set("transactional.id", &topic)
         .set("message.timeout.ms", "10000")
-        .create()
+        .create_with_context(DefaultProducerContext)
         .expect("a client");
     let patience = Duration::from_secs(20);
     transactional

@@ -90,6 +90,36 @@ pub enum Protocol {
     Consumer,
 }
 
+/// How clients prove to brokers who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Auth {
+    /// As the raw settings say.
+    Properties,
+    /// Tokens signed with AWS credentials.
+    MskIam,
+    /// A token that something else renews in a file.
+    TokenFile,
+}
+
+const AUTHS: [(&str, Auth); 3] = [
+    ("properties", Auth::Properties),
+    ("msk-iam", Auth::MskIam),
+    ("token-file", Auth::TokenFile),
+];
+
+impl FromWritten for Auth {
+    fn take(&mut self, written: &Written<'_>) -> Result<(), String> {
+        let mut text = String::new();
+        text.take(written)?;
+        let found = AUTHS.iter().find(|(name, _)| *name == text);
+        *self = found.map(|(_, auth)| *auth).ok_or_else(|| {
+            let near = suggestion(&text, AUTHS.map(|(name, _)| name));
+            format!("`{text}` is no way to prove who one is{near}; there are properties, msk-iam and token-file")
+        })?;
+        Ok(())
+    }
+}
+
 impl FromWritten for String {
     fn take(&mut self, written: &Written<'_>) -> Result<(), String> {
         *self = match written {

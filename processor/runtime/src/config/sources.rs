@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::setting::{Key, Section, Written, nearest, suggestion};
-use super::{Checkpoints, Config, Http, Kafka, Run, Store, Topics};
+use super::{Checkpoints, Config, Http, Kafka, Log, Run, Store, Topics, Traces};
 
 /// Prefix of the variables that are settings, before the section's name.
 const PREFIX: &str = "GAVEL_";
@@ -33,13 +33,15 @@ pub struct Flag {
     pub value: String,
 }
 
-const SECTIONS: [(&str, &[Key]); 6] = [
+const SECTIONS: [(&str, &[Key]); 8] = [
     (Kafka::TABLE, Kafka::KEYS),
     (Topics::TABLE, Topics::KEYS),
     (Run::TABLE, Run::KEYS),
     (Store::TABLE, Store::KEYS),
     (Checkpoints::TABLE, Checkpoints::KEYS),
     (Http::TABLE, Http::KEYS),
+    (Traces::TABLE, Traces::KEYS),
+    (Log::TABLE, Log::KEYS),
 ];
 
 impl Config {
@@ -61,6 +63,8 @@ impl Config {
             Store::TABLE => self.store.take(key, written),
             Checkpoints::TABLE => self.checkpoints.take(key, written),
             Http::TABLE => self.http.take(key, written),
+            Traces::TABLE => self.traces.take(key, written),
+            Log::TABLE => self.log.take(key, written),
             _ => None,
         }
     }

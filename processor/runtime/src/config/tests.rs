@@ -242,3 +242,45 @@ fn passwords_are_not_shown() {
         "{shown}"
     );
 }
+
+#[test]
+fn ways_to_prove_who_one_is_are_named_and_do_not_contradict_each_other() {
+    let with = |pairs: &[(&str, &str)]| {
+        let environment = pairs
+            .iter()
+            .map(|(name, value)| (format!("GAVEL_KAFKA_{name}"), (*value).to_owned()))
+            .collect();
+        Config::load(&Sources {
+            environment,
+            ..Sources::default()
+        })
+    };
+    let arn = "msk:arn:aws:kafka:eu-west-1:123456789012:cluster/gavel/0a1b-2";
+    let config = with(&[("AUTH", "msk-iam"), ("BOOTSTRAP_SERVERS", arn)]).expect("loads");
+    assert_eq!(config.kafka.cluster_arn(), arn.strip_prefix("msk:"));
+    with(&[("AUTH", "token-file"), ("TOKEN_FILE", "/run/token")]).expect("loads");
+    let plain = "security.protocol=SASL_PLAINTEXT";
+    with(&[
+        ("AUTH", "token-file"),
+        ("TOKEN_FILE", "t"),
+        ("PROPERTIES", plain),
+    ])
+    .expect("loads");
+    for (pairs, expected) in [
+        (&[("AUTH", "msk_iam")][..], "did you mean `msk-iam`"),
+        (&[("AUTH", "token-file")], "names no file"),
+        (&[("TOKEN_FILE", "/run/token")], "nothing would read it"),
+        (&[("BOOTSTRAP_SERVERS", "msk:gavel-prod")], "is not the ARN"),
+        (
+            &[("AUTH", "msk-iam"), ("PROPERTIES", "sasl.username=x")],
+            "`sasl.username` contradicts kafka.auth",
+        ),
+        (
+            &[("AUTH", "msk-iam"), ("PROPERTIES", plain)],
+            "`security.protocol` contradicts kafka.auth",
+        ),
+    ] {
+        let said = with(pairs).expect_err("refused").to_string();
+        assert!(said.contains(expected), "{said}");
+    }
+}

@@ -7,6 +7,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::access::Authenticated;
 use super::client::no_client;
 use super::error::unreachable;
 use super::log::typed;
@@ -20,7 +21,7 @@ const ASK: Duration = Duration::from_secs(1);
 
 /// Member of no group; reads what it is told to.
 pub(super) struct Assigned {
-    consumer: BaseConsumer<BrokerLog>,
+    consumer: Authenticated<BaseConsumer<BrokerLog>>,
     log: BrokerLog,
     servers: String,
     topic: String,

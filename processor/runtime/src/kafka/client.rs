@@ -1,10 +1,9 @@
 //! Settings for each kind of client: what helps speed first, then the user's raw settings, then what the contract fixes.
 
-use rdkafka::ClientConfig;
 use rdkafka::admin::AdminClient;
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 
+use super::access::{Authenticated, ClientSettings};
 use super::{BrokerError, BrokerLog};
 use crate::config::{Config, Protocol};
 
@@ -20,8 +19,8 @@ const SHADOW_KIBIBYTES: &str = "32768";
 const LOAD_QUEUE: &str = "queue.buffering.max.messages";
 const LOAD_IN_FLIGHT: &str = "1000000";
 
-fn base(config: &Config, role: &str) -> ClientConfig {
-    let mut client = ClientConfig::new();
+fn base(config: &Config, role: &str) -> ClientSettings {
+    let mut client = ClientSettings::new(&config.kafka);
     client.set("client.id", format!("gavel-{role}"));
     client.set("bootstrap.servers", config.kafka.bootstrap_servers.as_str());
     // A broker that hangs (and does not refuse) is left after this long, and its successor as leader found; librdkafka's own
@@ -30,11 +29,10 @@ fn base(config: &Config, role: &str) -> ClientConfig {
     client.set("topic.metadata.refresh.interval.ms", "3000");
     // librdkafka's own lines come through the context; notices about idle connections are noise.
     client.set("log.connection.close", "false");
-    client.set_log_level(RDKafkaLogLevel::Warning);
     client
 }
 
-fn with_properties(mut client: ClientConfig, config: &Config) -> ClientConfig {
+fn with_properties(mut client: ClientSettings, config: &Config) -> ClientSettings {
     for (key, value) in config.kafka.properties.iter() {
         client.set(key, value);
     }
@@ -42,7 +40,7 @@ fn with_properties(mut client: ClientConfig, config: &Config) -> ClientConfig {
 }
 
 /// What every consumer has in common by contract.
-fn reading(client: &mut ClientConfig) {
+fn reading(client: &mut ClientSettings) {
     client.set("enable.auto.commit", "false");
     client.set("enable.auto.offset.store", "false");
     client.set("auto.offset.reset", "error");
@@ -52,7 +50,7 @@ fn reading(client: &mut ClientConfig) {
 }
 
 /// For reading logs by assignment. librdkafka wants a group name even then; nobody joins it and nothing is committed.
-pub fn reader_config(config: &Config) -> ClientConfig {
+pub fn reader_config(config: &Config) -> ClientSettings {
     let mut client = base(config, "reader");
     client.set(
         "fetch.wait.max.ms",
@@ -70,7 +68,7 @@ pub fn reader_config(config: &Config) -> ClientConfig {
 }
 
 /// For a lane: a member of the processor's group. `lane` counts from 0 in this process.
-pub fn lane_consumer_config(config: &Config, lane: usize) -> ClientConfig {
+pub fn lane_consumer_config(config: &Config, lane: usize) -> ClientSettings {
     let mut client = base(config, &format!("lane-{lane}"));
     client.set(
         "fetch.wait.max.ms",
@@ -110,7 +108,7 @@ pub fn lane_consumer_config(config: &Config, lane: usize) -> ClientConfig {
 
 /// For verdicts, dead letters, orders and produced messages. Not compressed unless `compression.type` says so: verdicts
 /// are small, and the broker stores what it gets.
-pub fn producer_config(config: &Config) -> ClientConfig {
+pub fn producer_config(config: &Config) -> ClientSettings {
     let mut client = base(config, "producer");
     client.set("linger.ms", config.kafka.linger_ms.to_string());
     let mut client = with_properties(client, config);
@@ -124,7 +122,7 @@ pub fn producer_config(config: &Config) -> ClientConfig {
 }
 
 /// For a lane, whose verdicts have waited for each other before they come to it: long enough that those of a partition go together.
-pub fn lane_producer_config(config: &Config) -> ClientConfig {
+pub fn lane_producer_config(config: &Config) -> ClientSettings {
     let mut client = producer_config(config);
     client.set("linger.ms", "0.5");
     client
@@ -132,7 +130,7 @@ pub fn lane_producer_config(config: &Config) -> ClientConfig {
 
 /// For a generated load: as for produced messages, with room for what is sent while brokers are silent, because a full queue would hold
 /// the generator up, which the run would have to report as its own failure.
-pub fn load_producer_config(config: &Config) -> ClientConfig {
+pub fn load_producer_config(config: &Config) -> ClientSettings {
     let mut client = producer_config(config);
     if config
         .kafka
@@ -147,7 +145,7 @@ pub fn load_producer_config(config: &Config) -> ClientConfig {
 
 /// For what a candidate says in shadow. It may fail at any time and nobody minds: it gives up after a while, holds little, and is a
 /// client of its own, because an idempotent producer with `enable.gapless.guarantee` ends with the first record that it loses.
-pub fn shadow_producer_config(config: &Config) -> ClientConfig {
+pub fn shadow_producer_config(config: &Config) -> ClientSettings {
     let mut client = base(config, "shadow");
     client.set("linger.ms", "50");
     let mut client = with_properties(client, config);
@@ -162,12 +160,12 @@ pub fn shadow_producer_config(config: &Config) -> ClientConfig {
 }
 
 /// For topics and their settings.
-pub fn admin_config(config: &Config) -> ClientConfig {
+pub fn admin_config(config: &Config) -> ClientSettings {
     with_properties(base(config, "admin"), config)
 }
 
 /// An admin client that logs where everything else does.
-pub fn admin_client(config: &Config) -> Result<AdminClient<BrokerLog>, BrokerError> {
+pub fn admin_client(config: &Config) -> Result<Authenticated<AdminClient<BrokerLog>>, BrokerError> {
     admin_config(config)
         .create_with_context(BrokerLog::default())
         .map_err(no_client)
@@ -183,7 +181,7 @@ pub(super) fn no_client(error: KafkaError) -> BrokerError {
 mod tests {
     use super::*;
     use rdkafka::consumer::BaseConsumer;
-    use rdkafka::producer::BaseProducer;
+    use rdkafka::producer::{BaseProducer, DefaultProducerContext};
 
     fn config(protocol: Protocol) -> Config {
         let mut config = Config::default();
@@ -292,22 +290,24 @@ mod tests {
     fn librdkafka_takes_every_one_of_them() {
         for protocol in [Protocol::Classic, Protocol::Consumer] {
             let config = config(protocol);
-            let lane: BaseConsumer<BrokerLog> = lane_consumer_config(&config, 0)
+            let lane: Authenticated<BaseConsumer<BrokerLog>> = lane_consumer_config(&config, 0)
                 .create_with_context(BrokerLog::default())
                 .expect("a lane's consumer");
             drop(lane);
-            let reader: BaseConsumer<BrokerLog> = reader_config(&config)
+            let reader: Authenticated<BaseConsumer<BrokerLog>> = reader_config(&config)
                 .create_with_context(BrokerLog::default())
                 .expect("a reader");
             drop(reader);
-            let producer: BaseProducer = producer_config(&config).create().expect("a producer");
+            let producer: Authenticated<BaseProducer> = producer_config(&config)
+                .create_with_context(DefaultProducerContext)
+                .expect("a producer");
             drop(producer);
-            let load: BaseProducer = load_producer_config(&config)
-                .create()
+            let load: Authenticated<BaseProducer> = load_producer_config(&config)
+                .create_with_context(DefaultProducerContext)
                 .expect("a producer of load");
             drop(load);
-            let shadow: BaseProducer = shadow_producer_config(&config)
-                .create()
+            let shadow: Authenticated<BaseProducer> = shadow_producer_config(&config)
+                .create_with_context(DefaultProducerContext)
                 .expect("a producer of shadow verdicts");
             drop(shadow);
             admin_client(&config).expect("an admin client");

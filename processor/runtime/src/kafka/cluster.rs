@@ -6,6 +6,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::access::Authenticated;
 use super::client::no_client;
 use super::log::typed;
 use super::topic_id::topic_id;
@@ -21,7 +22,7 @@ const COMPLAINTS: usize = 20;
 
 /// A client that asks; it reads and writes nothing.
 pub struct Cluster {
-    client: BaseConsumer<BrokerLog>,
+    client: Authenticated<BaseConsumer<BrokerLog>>,
     log: BrokerLog,
     servers: String,
     patience: Duration,
@@ -46,7 +47,7 @@ impl Cluster {
         let log = BrokerLog::default();
         // Without a group there is none to say good-bye to, which would take a moment for every command.
         let client = reader_config(config)
-            .remove("group.id")
+            .without("group.id")
             .create_with_context(log.clone())
             .map_err(no_client)?;
         Ok(Cluster {
@@ -229,6 +230,12 @@ pub(super) fn bounds(
             Ok((start, end)) => return Ok(Bounds { start, end }),
             Err(error) => error,
         };
+        // What the client says of a topic that it may not see, too.
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnknownPartition)
+            && let Ok(Some((_, Some(code)))) = metadata_of(client, topic, patience)
+        {
+            return Err(KafkaError::MetadataFetch(code));
+        }
         // A partition that has just been made, or whose leader moves, has one again in a moment.
         let passes = matches!(
             error.rdkafka_error_code(),

@@ -13,6 +13,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext, PurgeConfig};
 
+use super::access::Authenticated;
 use super::client::no_client;
 use super::log::typed;
 use super::{BrokerError, BrokerLog, PATIENCE, load_producer_config};
@@ -68,7 +69,7 @@ impl Deliveries {
 
 /// Sends to one topic.
 pub struct EagerSender {
-    producer: BaseProducer<Context>,
+    producer: Authenticated<BaseProducer<Context>>,
     topic: String,
     servers: String,
 }
@@ -84,7 +85,7 @@ impl EagerSender {
             log: BrokerLog::default(),
             deliveries: Arc::clone(deliveries),
         };
-        let producer: BaseProducer<Context> = load_producer_config(config)
+        let producer: Authenticated<BaseProducer<Context>> = load_producer_config(config)
             .create_with_context(context)
             .map_err(no_client)?;
         let sender = EagerSender {

@@ -9,6 +9,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext, PurgeConfig};
 
+use super::access::Authenticated;
 use super::client::no_client;
 use super::log::typed;
 use super::{BrokerError, BrokerLog, PATIENCE, producer_config};
@@ -43,7 +44,7 @@ pub struct Sent {
 
 /// Sends records and counts their acks.
 pub struct Sender {
-    producer: BaseProducer<SenderContext>,
+    producer: Authenticated<BaseProducer<SenderContext>>,
     servers: String,
 }
 

@@ -4,9 +4,9 @@
 //! failed once is purged and never polled again, so nothing of it can be acknowledged, or sent on, after its failure.
 
 use super::gate::{Gate, Outgoing};
+use crate::kafka::{Authenticated, ClientSettings};
 use crate::lane::{Delivery, Kind, NotTaken, Output};
 use gavel_schemas::limits::DEAD_LETTER_BYTES;
-use rdkafka::ClientConfig;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
@@ -87,9 +87,9 @@ impl OutputTopics {
 
 /// A producer with the outputs it has in flight.
 pub struct Outbox {
-    config: ClientConfig,
+    config: ClientSettings,
     topics: OutputTopics,
-    producer: BaseProducer<Reports>,
+    producer: Authenticated<BaseProducer<Reports>>,
     /// With the source record's timestamp, to measure the delay.
     in_flight: Vec<Option<(Delivery, i64)>>,
     free: Vec<usize>,
@@ -104,7 +104,7 @@ pub struct Outbox {
 
 impl Outbox {
     pub fn new(
-        config: ClientConfig,
+        config: ClientSettings,
         topics: OutputTopics,
         linger: Duration,
     ) -> Result<Outbox, KafkaError> {

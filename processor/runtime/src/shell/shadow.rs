@@ -4,6 +4,7 @@
 //! patience; what does not fit is dropped, what fails is forgotten, both are counted, and the log hears of it once a minute at most.
 //! Through the lane's own producer one shadow verdict for a missing topic would end that producer.
 
+use crate::kafka::{Authenticated, ClientSettings};
 use crate::lane::ShadowVerdict;
 use crate::telemetry::{Shadowed, Telemetry};
 use rdkafka::config::RDKafkaLogLevel;
@@ -11,7 +12,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedHeaders, DeliveryResult};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
-use rdkafka::{ClientConfig, ClientContext};
+use rdkafka::ClientContext;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -83,17 +84,17 @@ impl ProducerContext for Reports {
 
 /// A producer for shadow verdicts, made when the first one comes.
 pub struct ShadowOutbox {
-    config: ClientConfig,
+    config: ClientSettings,
     topic: String,
     telemetry: Arc<Telemetry>,
-    producer: Option<BaseProducer<Reports>>,
+    producer: Option<Authenticated<BaseProducer<Reports>>>,
     /// When the last line was written, or a client could not be made.
     told: Option<Instant>,
     refused: Option<Instant>,
 }
 
 impl ShadowOutbox {
-    pub fn new(config: ClientConfig, topic: String, telemetry: Arc<Telemetry>) -> ShadowOutbox {
+    pub fn new(config: ClientSettings, topic: String, telemetry: Arc<Telemetry>) -> ShadowOutbox {
         ShadowOutbox {
             config,
             topic,
@@ -202,6 +203,7 @@ impl ShadowOutbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Kafka;
 
     fn outcome(telemetry: &Telemetry, outcome: &str) -> u64 {
         let page = telemetry.render().expect("metrics");
@@ -216,7 +218,7 @@ mod tests {
     #[test]
     fn without_a_broker_everything_is_lost_soon_and_nobody_waits() {
         let telemetry = Arc::new(Telemetry::new(1).expect("metrics"));
-        let mut config = ClientConfig::new();
+        let mut config = ClientSettings::new(&Kafka::default());
         config
             .set("bootstrap.servers", "127.0.0.1:1")
             .set("queue.buffering.max.messages", "10")
@@ -251,7 +253,7 @@ mod tests {
     #[test]
     fn a_client_that_cannot_be_made_is_counted_and_not_tried_for_every_verdict() {
         let telemetry = Arc::new(Telemetry::new(1).expect("metrics"));
-        let mut config = ClientConfig::new();
+        let mut config = ClientSettings::new(&Kafka::default());
         config.set("no.such.setting", "1");
         let topic = "chat.shadow".to_owned();
         let mut outbox = ShadowOutbox::new(config, topic, Arc::clone(&telemetry));

@@ -13,15 +13,16 @@ use super::restorer::Restorers;
 use super::shadow::ShadowOutbox;
 use crate::clock::wall_ms;
 use crate::control::ControlFollower;
-use crate::kafka::header_bytes;
-use crate::lane::{Assignment, HaltReason, Lane, Ready, Recorded, Settings};
+use crate::kafka::{Authenticated, ClientSettings, header_bytes};
+use crate::lane::{Assignment, HaltReason, Kind, Lane, Ready, Recorded, Settings};
 use crate::telemetry::Telemetry;
+use crate::traces::Tracer;
 use gavel_judge::{ControlLog, Record, Timestamp};
 use gavel_state::Writer;
+use rdkafka::Offset;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
-use rdkafka::{ClientConfig, Offset};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -64,11 +65,13 @@ pub enum Mail {
 pub struct LaneParts {
     pub index: usize,
     pub settings: Settings,
-    pub consumer: ClientConfig,
-    pub producer: ClientConfig,
+    pub consumer: ClientSettings,
+    pub producer: ClientSettings,
     /// How long verdicts of one partition wait for each other.
     pub linger: Duration,
-    pub shadow: ClientConfig,
+    pub shadow: ClientSettings,
+    /// None: tracing is off.
+    pub tracer: Option<Tracer>,
     pub topics: OutputTopics,
     pub partitions: i32,
     pub restorers: Restorers,
@@ -119,7 +122,7 @@ impl Drop for Ended {
 }
 
 fn run(parts: LaneParts, mail: Sender<Mail>, mailbox: &Receiver<Mail>) -> Result<(), Error> {
-    let consumer: BaseConsumer<LaneContext> = parts
+    let consumer: Authenticated<BaseConsumer<LaneContext>> = parts
         .consumer
         .create_with_context(LaneContext::new(&parts.topics.messages))?;
     consumer.subscribe(&[&parts.topics.messages])?;
@@ -165,6 +168,7 @@ fn run(parts: LaneParts, mail: Sender<Mail>, mailbox: &Receiver<Mail>) -> Result
         reports: Vec::new(),
         farewell: Farewell::Close,
         handing_over: None,
+        tracer: parts.tracer,
     };
     let outcome = looped.run(mailbox);
     consumer.context().close();
@@ -192,6 +196,7 @@ struct Loop<'c> {
     farewell: Farewell,
     /// Since when the group has been asked to give the partitions to others; they are judged until it does.
     handing_over: Option<Instant>,
+    tracer: Option<Tracer>,
 }
 
 impl Loop<'_> {
@@ -307,6 +312,7 @@ impl Loop<'_> {
                         "lost: another member judges them already"
                     );
                     self.shell.telemetry.rebalance("lost");
+                    self.forget_traces();
                     self.lane.lost(&mut self.shell, &partitions);
                 }
                 Rebalance::Joined => {}
@@ -330,11 +336,18 @@ impl Loop<'_> {
                             .verdict_delay
                             .observe((wall - report.stamp).max(0) as f64 / 1000.0);
                     }
+                    if let Some(tracer) = &mut self.tracer
+                        && report.delivery.kind == Kind::Verdict
+                    {
+                        let delivery = &report.delivery;
+                        tracer.acknowledged(delivery.assignment.partition, delivery.offset);
+                    }
                     self.lane.acked(&mut self.shell, report.delivery, at);
                 }
                 Err(error) => {
                     let (partition, offset) =
                         (report.delivery.assignment.partition, report.delivery.offset);
+                    self.forget_traces();
                     tracing::error!(partition, offset, %error, "an output was not delivered; this lane's partitions restore with a new producer");
                     self.lane
                         .delivery_failed(&mut self.shell, report.delivery, &error.to_string());
@@ -377,7 +390,14 @@ impl Loop<'_> {
         Ok(())
     }
 
+    fn forget_traces(&mut self) {
+        if let Some(tracer) = &mut self.tracer {
+            tracer.forget();
+        }
+    }
+
     fn judge(&mut self, message: &BorrowedMessage<'_>) {
+        let begun = self.tracer.as_ref().and_then(|one| one.begin(message));
         let record = record_of(message);
         self.shell.stamp = if let Timestamp::LogAppend(at) = record.timestamp {
             at
@@ -392,6 +412,9 @@ impl Loop<'_> {
         ) {
             Recorded::Judged { action, code, .. } => {
                 self.shell.telemetry.judged(action, code);
+                if let (Some(tracer), Some(begun)) = (&mut self.tracer, begun) {
+                    tracer.judged(begun, message, action, code);
+                }
                 if record.key.is_some_and(|key| {
                     murmur2::partition_of(key, self.partitions) != message.partition()
                 }) {

@@ -92,7 +92,7 @@ impl Scope {
 /// Files to write besides what is printed.
 #[derive(Args)]
 pub struct Files {
-    /// Write the report here, as JSON
+    /// Write the report here, as JSON: a file, or s3://BUCKET/PREFIX/NAME
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 

@@ -1,6 +1,6 @@
 //! `gavel replay verify` and `gavel replay merge`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ use super::progress::Shown;
 use super::verify_page;
 use crate::failure::Failure;
 use crate::options::{Brokers, Globals, Output};
-use crate::output::Out;
+use crate::output::{Out, expand, read_whole};
 
 /// Of the report's file; a later one may add fields and keeps the number.
 const FORMAT: u32 = 1;
@@ -58,7 +58,7 @@ pub struct Verify {
 /// For an audit that was split over machines by --partitions. Exit codes as those of verify, over all of them.
 #[derive(Args)]
 pub struct Merge {
-    /// Reports; a partition may stand in one of them
+    /// Reports, also s3://BUCKET/PREFIX/ for all of those there; a partition may stand in one of them
     #[arg(value_name = "FILE", required = true)]
     reports: Vec<PathBuf>,
 
@@ -189,14 +189,19 @@ impl Verify {
 impl Merge {
     pub fn run(self, globals: &Globals) -> Result<(), Failure> {
         let mut merged: Option<Report> = None;
+        let refused = |path: &Path, problem: &dyn std::fmt::Display| {
+            Failure::usage(
+                format!("{}: {problem}", path.display()),
+                "name files that `gavel replay verify --report` has written, or s3://BUCKET/PREFIX/ with all of them",
+            )
+        };
+        let mut reports = Vec::new();
         for path in &self.reports {
-            let wrong = |problem: &dyn std::fmt::Display| {
-                Failure::usage(
-                    format!("{}: {problem}", path.display()),
-                    "name files that `gavel replay verify --report` has written",
-                )
-            };
-            let text = std::fs::read(path).map_err(|error| wrong(&error))?;
+            reports.extend(expand(path).map_err(|problem| refused(path, &problem))?);
+        }
+        for path in &reports {
+            let wrong = |problem: &dyn std::fmt::Display| refused(path, problem);
+            let text = read_whole(path).map_err(|error| wrong(&error))?;
             let report: Report = serde_json::from_slice(&text).map_err(|error| wrong(&error))?;
             if report.format != FORMAT {
                 return Err(wrong(&format!("it has format {}", report.format)));

@@ -21,7 +21,7 @@ use crate::commands::policy::load;
 use crate::differences;
 use crate::failure::Failure;
 use crate::options::{Brokers, Globals, Output};
-use crate::output::Out;
+use crate::output::{Out, read_whole};
 use crate::share::{gate, percent, share};
 use crate::table::{printable, time};
 
@@ -114,7 +114,7 @@ pub struct Budget {
 impl Report {
     /// Err: the file is none, with the reason.
     pub fn read(path: &Path) -> Result<Report, String> {
-        let text = std::fs::read(path).map_err(|error| error.to_string())?;
+        let text = read_whole(path)?;
         let report: Report = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
         if report.format == FORMAT {
             Ok(report)
