@@ -113,3 +113,53 @@ def package(bench):
     bench.run("sha256sum", "--check", "--status", sums, cwd=made[0], ok=(1,))
     bench.run(bench.root / "scripts/package", bench.root / "scripts/package", "--out", made[0], ok=(1,))
     return f"{tree.name}: {len(members)} entries, {len(first[archive.name]) / 1e6:.1f} MB, the same bytes twice, runs; a changed byte and a script refused"
+
+
+TOFU = """#!/bin/sh
+# Stands for tofu: says what it was asked, and plans what PLAN says.
+shift
+printf '%s\\n' "$1" >> "$CALLS"
+for word; do case $word in -out=*) : > "${word#-out=}" ;; esac; done
+case $1 in show) cat "$PLAN" ;; esac
+"""
+
+
+@check("approved-plan")
+def approved_plan(bench):
+    """Only what was approved is applied: tried with a stand-in for tofu, whose plans change between approval and application."""
+    place, command = bench.directory("plan"), bench.root / "scripts/plan"
+    (place / "tofu").write_text(TOFU)
+    (place / "tofu").chmod(0o755)
+    (place / "envs/prod").mkdir(parents=True)
+    for name in ("dev.tfvars", "prod/a.tfvars", "prod/b.tfvars"):
+        (place / "envs" / name).write_text("")
+    calls, plan, fingerprint = place / "calls", place / "plan.json", place / "fingerprint"
+    env = {"TOFU": str(place / "tofu"), "INFRA": str(place), "CALLS": str(calls), "PLAN": str(plan)}
+
+    def planned(*changes, **also):
+        """The order of a plan's parts, and its time, mean nothing."""
+        plan.write_text(json.dumps({"resource_changes": list(changes), "timestamp": str(also)}))
+
+    def did(*words, ok=(0,)):
+        calls.write_text("")
+        bench.run(command, *words, env=env, ok=ok)
+        return calls.read_text().split()
+
+    def change(address, size, actions=("update",)):
+        return {"address": address, "change": {"actions": list(actions), "before": {"size": 1}, "after": {"size": size}}}
+
+    planned(change("b", 2), change("a", 3), change("c", 1, ["no-op"]), time=1)
+    if did("prod-a", "--fingerprint", fingerprint) != ["init", "plan", "show"]:
+        raise Failed("a plan does something else than to plan")
+    planned(change("a", 3), change("b", 2), time=2)
+    if did("prod-a", "--apply-if", fingerprint) != ["init", "plan", "show", "apply"]:
+        raise Failed("what was approved is not applied")
+    refused = 0
+    for changes in ([change("a", 3), change("b", 4)], [change("a", 3)], [change("a", 3), change("b", 2, ["delete", "create"])], []):
+        planned(*changes)
+        if "apply" in did("prod-a", "--apply-if", fingerprint, ok=(1,)):
+            raise Failed(f"applied, although it was not approved: {changes}")
+        refused += 1
+    did("nowhere", ok=(1,))
+    did("dev", "--apply-if", place / "nothing", ok=(1,))
+    return f"the approved plan is applied; {refused} plans that had changed since, an unknown environment and a missing approval refused"
