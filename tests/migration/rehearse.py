@@ -134,7 +134,7 @@ def moved(options, old, first, second, work, stamped):
     name = "stamped" if stamped else "moved"
     topics = old.topics | {}
     mirrored = mirror(first.bootstrap, second.bootstrap, topics["messages"], PARTITIONS, stamped)
-    mirror(first.bootstrap, second.bootstrap, topics["control"], 1, stamped=False)
+    mirror(first.bootstrap, second.bootstrap, topics["control"], 1, stamped=True)  # an order's place counts, its time does not
     with side(options.new, second.bootstrap, work, name, topics) as new:
         # What is missing is made; the orders are there, and the log keeps its identity.
         new.call("topics", "create", "--partitions", PARTITIONS, "--timestamp-type", "log-append" if stamped else "create", "--retention", "forever")
