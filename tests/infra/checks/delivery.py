@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from infra.proof import Failed, Unavailable, check
+from infra.tools import tomllib
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures" / "delivery"
 COMMIT = re.compile(r"uses: (?!\./)(\S+?)@([0-9a-f]{40}) # (v[0-9]+\.[0-9]+\.[0-9]+)$")
@@ -39,6 +40,9 @@ def actionlint(bench):
 
 @check("zizmor")
 def zizmor(bench):
+    for file in workflows(bench):
+        if "\npermissions: {}\n" not in file.read_text():
+            raise Failed(f"{file.name} gives rights to every job, those that are added later, too: `permissions: {{}}`, and each job its own")
     command = [bench.tool("zizmor"), "--offline", "--no-progress", "--quiet", "--no-config"]
     bench.run(*command, bench.root / ".github")
     wrong = rejects(bench, [FIXTURES / "workflows/injection.yml", FIXTURES / "workflows/unpinned.yml"], *command)
@@ -111,7 +115,8 @@ def image_recipe(bench):
             if path.parts[0] not in allowed:
                 raise Failed(f"{source.relative_to(bench.root)} includes {path}, which .dockerignore keeps out of the build")
             included += 1
-    for file in ("Cargo.toml", "Cargo.lock", "LICENSE"):
+    members = tomllib.loads((bench.root / "Cargo.toml").read_text())["workspace"]["members"]
+    for file in ("Cargo.toml", "Cargo.lock", "LICENSE", *(member.split("/")[0] for member in members)):
         if file not in allowed:
             raise Failed(f".dockerignore keeps {file} out of the build")
     return f"{len(bases)} base images by digest, user 65532, no shell; {included} included files are in the context"
