@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 
 from chaos.checkpoints import await_checkpoints, from_checkpoints
 from chaos.scenarios import ALL, judges_again
@@ -68,12 +69,16 @@ def burst(world):
         with open(world.gavel.work / "burst.log", "ab") as log:
             running = subprocess.Popen(list(map(str, command)), cwd=TESTS, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
+            began = time.monotonic()
             world.until(lambda: running.poll() is not None, BURST_SECONDS * 4, "the burst is sent")
+            took = time.monotonic() - began
         finally:
             running.kill()
             running.wait()
         if running.returncode:
             raise Failure(f"the burst failed with {running.returncode}")
+        world.bites(took < BURST_SECONDS * 2, f"the burst took {took:.0f} s: this machine could not send it, and it was none")
+        world.notes["messages a second in the burst"] = round(world.options.rate + count / took)
         world.recovered("burst", world.demand(world.watch.partitions))
         world.until(lambda: world.watch.judged - judged >= count, BITES_WITHIN, "the whole burst is judged")
 

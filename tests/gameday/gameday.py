@@ -42,6 +42,7 @@ except ImportError:
 DRILLS = Path(__file__).resolve().parent / "drills.toml"
 KEYS = {"name", "action", "hypothesis", "blast", "signals", "alert", "detected_within", "recovered_within", "recovery_from", "abort"}
 FIS = {"spot-interruption", "pod-delete", "az-network", "ebs-pause"}
+RATE = 400
 STEADY_SECONDS = 6.0
 STEADY_AGAIN_WITHIN = 60.0
 MIN_DEPENDENT = 0.002  # of two minutes among 20,000 users
@@ -55,7 +56,7 @@ def read_drills(text):
         name = drill.get("name", "(without a name)")
         if missing := KEYS - set(drill):
             raise ValueError(f"{name} has no {', '.join(sorted(missing))}")
-        if unknown := set(drill) - KEYS - {"fis", "by_hand"}:
+        if unknown := set(drill) - KEYS - {"fis", "by_hand", "rate"}:
             raise ValueError(f"{name} has unknown keys: {', '.join(sorted(unknown))}")
         if drill["action"] not in ACTIONS:
             raise ValueError(f"{name}: there is no action `{drill['action']}`")
@@ -128,6 +129,7 @@ def run(drill, options):
             chaos.finish(world)
             chaos.judge(world, found, MIN_DEPENDENT)
             found["judged"], found["copies"] = world.watch.judged, world.watch.copies
+            found["notes"] = dict(world.notes)
             found["recovery"] = {kind: chaos.spread(times) for kind, times in sorted(world.recoveries.items())}
     except Skipped as why:
         found["skipped"] = str(why)
@@ -154,7 +156,7 @@ def main():
     parser.add_argument("--list", action="store_true", help="the drills with their hypotheses and their twins in AWS")
     parser.add_argument("--scorecard", type=Path, help="write it there as Markdown, and beside it as JSON; else to standard output")
     parser.add_argument("--seed", type=int, help="(default: a new one, in the scorecard)")
-    parser.add_argument("--rate", type=int, default=400, help="messages a second (default 400)")
+    parser.add_argument("--rate", type=int, help=f"messages a second (default: the drill's own, or {RATE})")
     parser.add_argument("--work", default=tempfile.gettempdir(), help="where data and logs go")
     chosen = parser.parse_args()
     drills = read_drills(DRILLS.read_text())
@@ -171,7 +173,7 @@ def main():
     for name in names:
         say(f"gameday: {name}: {drills[name]['hypothesis']}")
         options = Namespace(
-            gavel=chosen.gavel, work=chosen.work, seed=seed, rate=chosen.rate, processors=3, lanes=1, partitions=6, checkpoints="s3"
+            gavel=chosen.gavel, work=chosen.work, seed=seed, rate=chosen.rate or drills[name].get("rate", RATE), processors=3, lanes=1, partitions=6, checkpoints="s3"
         )
         results.append(run(drills[name], options))
         say(f"gameday: {name}: {results[-1]['verdict']}")

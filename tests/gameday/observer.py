@@ -138,7 +138,9 @@ class Observer:
     def follow(self):
         try:
             while not self.over.wait(EVERY):
-                self.note(read(self.sources, self.totals, time.monotonic()))
+                sample = read(self.sources, self.totals, time.monotonic())
+                sample.at = time.monotonic()  # seen is what was looked at to the end: who hangs costs the look its whole patience
+                self.note(sample)
         except Exception as broken:  # whatever it is, the drill must hear of it
             self.broken = broken
             raise

@@ -71,6 +71,7 @@ def markdown(drills, results):
             + " (p50 / max)",
             f"- In production: alert {drill['alert']}; " + (f"AWS FIS template {drill['fis']}" if drill.get("fis") else "no AWS FIS action"),
             *([f"- By hand: {drill['by_hand']}"] if drill.get("by_hand") else []),
+            *([f"- Seen besides: {', '.join(f'{name} {number}' for name, number in found['notes'].items())}"] if found.get("notes") else []),
             f"- Run: seed {found['seed']}, {found['rate']} messages/s, {cell(found.get('judged'))} judged, {found['seconds']} s",
         ]
     return "\n".join(lines) + "\n"
