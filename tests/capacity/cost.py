@@ -68,6 +68,18 @@ def nodes(size):
     return mean, min(mean, size["on_demand_base"])
 
 
+def broker_rows(size, written, kept, prices):
+    """Standard brokers are paid for with their volumes; Express brokers for what is written and kept, too."""
+    kind, _, name = size["broker"].split(".")
+    if kind == "kafka":
+        yield prices.row("brokers", f"msk-standard-{name}", HOURS * size["brokers"])
+        yield prices.row("volumes of brokers", "msk-standard-storage", size["brokers"] * size["broker_gb"])
+    else:
+        yield prices.row("brokers", f"msk-express-{name}", HOURS * size["brokers"])
+        yield prices.row("written to brokers", "msk-express-written", written)
+        yield prices.row("kept by brokers", "msk-express-storage", kept)
+
+
 def rows(size, message, prices):
     """Everything but the processors' nodes. Gigabytes are of ten to the ninth."""
     written = size["rate"] * (message["bytes"] + message["verdict_bytes"]) * SECONDS / 1e9
@@ -76,10 +88,8 @@ def rows(size, message, prices):
     crossing = 2 * written * (size["zones"] - 1) / size["zones"]
     checkpoints = size["partitions"] * SECONDS / size["checkpoint_every_s"]
     yield prices.row("EKS control plane", "eks-cluster", HOURS)
-    yield prices.row("system nodes", "node-system", HOURS * size["system_nodes"])
-    yield prices.row("brokers", size["broker"], HOURS * size["brokers"])
-    yield prices.row("written to brokers", "msk-express-written", written)
-    yield prices.row("kept by brokers", "msk-express-storage", kept)
+    yield prices.row("system nodes", f"node-system-{size['system_node'].split('.')[1]}", HOURS * size["system_nodes"])
+    yield from broker_rows(size, written, kept, prices)
     yield prices.row("inter-AZ, out", "inter-az", crossing)
     yield prices.row("inter-AZ, in", "inter-az", crossing)
     yield prices.row("state volumes", "gp3", size["pods"][1] * size["state_gb_per_pod"])

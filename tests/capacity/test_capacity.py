@@ -14,14 +14,14 @@ savings_plan = 0.25
 """ + "".join(
     f'[price.{name}]\nusd = {usd}\nunit = "each"\nsource = "https://aws.amazon.com/{name}/"\n'
     for name, usd in {
-        "eks-cluster": 0.1, "node-system": 0.2, "broker": 0.5, "msk-express-written": 0.01, "msk-express-storage": 0.1, "inter-az": 0.02,
+        "eks-cluster": 0.1, "node-system-large": 0.2, "msk-express-large": 0.5, "msk-standard-large": 0.25, "msk-standard-storage": 0.1, "msk-express-written": 0.01, "msk-express-storage": 0.1, "inter-az": 0.02,
         "gp3": 0.1, "s3-put": 0.005, "s3-storage": 0.03, "nat-gateway": 0.05, "nat-data": 0.04, "interface-endpoint": 0.01, "log-ingest": 0.5,
         "kms-key": 1.0, "node-arm64": 1.0, "node-amd64": 1.2,
     }.items()
 )  # fmt: skip
 SIZE = {
-    "rate": 1_000, "brokers": 3, "broker": "broker", "retention_days": 73, "pods": [2, 5, 9], "pods_per_node": 2, "on_demand_base": 1,
-    "system_nodes": 2, "nat_gateways": 1, "interface_endpoints": 2, "zones": 3, "state_gb_per_pod": 10, "checkpoint_every_s": 60,
+    "rate": 1_000, "brokers": 3, "broker": "express.m7g.large", "retention_days": 73, "pods": [2, 5, 9], "pods_per_node": 2, "on_demand_base": 1,
+    "system_nodes": 2, "system_node": "m7g.large", "nat_gateways": 1, "interface_endpoints": 2, "zones": 3, "state_gb_per_pod": 10, "checkpoint_every_s": 60,
     "checkpoint_gb": 100, "partitions": 96, "nat_gb": 25, "keys": 4,
 }  # fmt: skip
 MESSAGE = {"bytes": 600, "verdict_bytes": 400, "log_bytes": 1}
@@ -51,6 +51,13 @@ class Cost(unittest.TestCase):
         self.assertEqual(self.usd("inter-AZ, in"), 70.08)
         self.assertEqual(self.usd("logs"), 1.31)
 
+    def test_standard_brokers_pay_for_their_volumes_and_not_for_what_is_written(self):
+        size = SIZE | {"broker": "kafka.m7g.large", "broker_gb": 200}
+        rows = {row.name: row for row in cost.rows(size, MESSAGE, self.prices)}
+        self.assertEqual(round(rows["brokers"].usd, 2), 547.50)  # 3 x 730 x 0.25
+        self.assertEqual(round(rows["volumes of brokers"].usd, 2), 60.00)  # 3 x 200 x 0.1
+        self.assertNotIn("written to brokers", rows)
+
     def test_six_requests_for_each_of_96_partitions_each_minute_are_some_25_million(self):
         requests = self.rows["checkpoint requests"].quantity * 1000
         self.assertEqual(round(requests), 25_228_800)
@@ -74,11 +81,11 @@ class Cost(unittest.TestCase):
 
     def test_a_price_that_is_not_there_is_refused(self):
         with self.assertRaises(cost.Refused):
-            list(cost.rows(SIZE | {"broker": "broker-2"}, MESSAGE, self.prices))
+            list(cost.rows(SIZE | {"broker": "express.m7g.48xlarge"}, MESSAGE, self.prices))
 
     def test_old_and_unchecked_prices_say_so(self):
         said = "\n".join(cost.report({"a": SIZE}, MESSAGE, self.prices, datetime.date(2027, 1, 2)))
-        self.assertIn("16 of 16 prices were never compared", said)
+        self.assertIn("18 of 18 prices were never compared", said)
         self.assertIn("STALE", said)
         self.assertNotIn("STALE", "\n".join(cost.report({"a": SIZE}, MESSAGE, self.prices, datetime.date(2026, 6, 1))))
 

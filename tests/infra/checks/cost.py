@@ -25,9 +25,8 @@ def costs(bench):
     if set(sizes) != {"dev", "staging", "prod-a", "prod-b"}:
         raise Failed(f"sizes of {sorted(sizes)}")
     for name, size in sizes.items():
-        if model.capacity(size["peak"], message["bytes"], message["verdict_bytes"]).bytes_in > size["brokers"] * model.EXPRESS[
-            size["broker"].removeprefix("msk-express-")
-        ]:
+        holds = model.EXPRESS.get(size["broker"].removeprefix("express.m7g."))
+        if holds and model.capacity(size["peak"], message["bytes"], message["verdict_bytes"]).bytes_in > size["brokers"] * holds:
             raise Failed(f"{name}: its brokers do not hold its peak")
         if f"| {name} |" not in said:
             raise Failed(f"the table has no {name}")
@@ -39,16 +38,25 @@ def costs(bench):
 
 
 def tie(bench, sizes):
-    """The brokers of a tfvars file are those that are paid for."""
-    tied = 0
+    """The brokers, the controllers' nodes and the NAT gateways of each environment's variables are those that are paid for."""
+    envs = bench.root / "infra/envs"
+    if not envs.is_dir():
+        return "infra/envs is not in this tree"
     for name, size in sizes.items():
-        stem = name.replace("-", "[-/]?")
-        for file in (bench.root / "infra/envs").rglob("*.tfvars*"):
-            if not re.search(rf"(^|/){stem}(/|\.)", str(file.relative_to(bench.root / "infra/envs"))):
-                continue
-            text = file.read_text()
-            broker = re.search(r'"?express\.m7g\.(\w+)"?', text)
-            if broker and f"msk-express-{broker.group(1)}" != size["broker"]:
-                raise Failed(f"{file.relative_to(bench.root)} has express.m7g.{broker.group(1)}, infra/cost/sizes.toml {size['broker']}")
-            tied += bool(broker)
-    return f"{tied} tied to tfvars"
+        stem, _, cluster = name.partition("-")
+        files = [envs / stem / "common.tfvars", envs / stem / f"{cluster or stem}.tfvars"]
+        text = "".join(file.read_text() for file in files if file.exists())
+        kafka = re.search(r"^kafka\s*=\s*\{(.*?)^\}", text, re.MULTILINE | re.DOTALL)
+        controllers = re.search(r"^controllers\s*=\s*\{(.*?)\}", text, re.MULTILINE | re.DOTALL)
+        if not kafka or not controllers:
+            raise Failed(f"the variables of {name} say nothing of kafka or controllers: {', '.join(str(file) for file in files)}")
+        found = {
+            "broker": re.search(r'instance_type\s*=\s*"(.+?)"', kafka.group(1)).group(1),
+            "brokers": int(re.search(r"brokers\s*=\s*(\d+)", kafka.group(1)).group(1)),
+            "system_node": re.search(r'instance_types\s*=\s*\["(.+?)"', controllers.group(1)).group(1),
+            "system_nodes": int(re.search(r"size\s*=\s*(\d+)", controllers.group(1)).group(1)),
+            "nat_gateways": 1 if re.search(r"^single_nat_gateway\s*=\s*true", text, re.MULTILINE) else 3,
+        }
+        if differing := {key: (value, size[key]) for key, value in found.items() if value != size[key]}:
+            raise Failed(f"{name}: infra/envs has one thing, infra/cost/sizes.toml pays for another: {differing}")
+    return f"brokers, nodes and gateways of {len(sizes)} are those of infra/envs"

@@ -156,7 +156,15 @@ def compose_mounts(bench):
         source = Path(mount["source"])
         if not source.exists() or (source.is_dir() and not any(source.iterdir())):
             raise Failed(f"{source} is mounted, and not there or empty")
-    if rules := [m for m in mounts if m["target"] == "/objects"]:
-        if not list(Path(rules[0]["source"]).glob("*.yaml")):
-            raise Failed("there is no rule for Prometheus: *.yaml is what the service `rules` takes")
-    return f"{len(mounts)} mounts"
+    return f"{len(mounts)} mounts, {prometheus_starts(bench)}"
+
+
+def prometheus_starts(bench):
+    """Its configuration with the rules that are mounted, by promtool: it names every file that it has read."""
+    place, rules = bench.directory("compose-prometheus"), sorted((bench.root / "manifests/observability/rules").glob("*.yaml"))
+    config = (bench.root / "manifests/compose/prometheus.yaml").read_text()
+    (place / "prometheus.yaml").write_text(config.replace("/rules/", f"{bench.root}/manifests/observability/rules/"))
+    said = bench.run(bench.tool("prometheus", "promtool"), "check", "config", place / "prometheus.yaml").stdout
+    if unread := [file.name for file in rules if str(file) not in said] or not rules:
+        raise Failed(f"Prometheus would not read {unread or 'any rule'}")
+    return f"{len(rules)} files of rules"
