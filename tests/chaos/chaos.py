@@ -128,14 +128,14 @@ def finish(world):
     world.slowest_end = max(took)
 
 
-def judge(world, report):
-    """The independent checkers, and the processor's own."""
+def judge(world, report, min_dependent=0.01):
+    """The independent checkers, and the processor's own. A short run has few verdicts that depend on history: it says how few will do."""
     gavel, topics = world.gavel, world.gavel.topics
     named = ["--bootstrap", world.brokers.bootstrap, "--schemas", SCHEMAS]
     named += ["--messages", topics["messages"], "--verdicts", topics["verdicts"], "--control", topics["control"]]
     policies = [word for digest, path in world.digests.items() for word in ("--policy", f"{digest}={path}")]
     report["checker"] = checked(
-        report, gavel.work, "checker.check", *named, *policies, "--dead-letters", topics["dead_letters"], "--min-dependent", 0.01
+        report, gavel.work, "checker.check", *named, *policies, "--dead-letters", topics["dead_letters"], "--min-dependent", min_dependent
     )
     stores = [word for member in world.members for word in ("--data-dir", member.data)]
     stores += ["--checkpoints", world.bucket.root]

@@ -284,6 +284,7 @@ def disk_full(world):
         judges_again(world, member)
         filler = member.data / "filler"
         fill(filler)
+        world.strikes_now()
         world.until(lambda: member.failed_epochs() or not member.alive(), BITES_WITHIN, f"{member.name} notices its full disk")
         world.sleep(2.0)
         filler.unlink()

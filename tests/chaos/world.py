@@ -81,6 +81,7 @@ class World:
         self.notes = Counter()
         self.under_fault = 0
         self.damaged = set()  # paths that a scenario has spoilt
+        self.struck_at = None  # when the newest fault began
 
     # ------------------------------------------------------------------ start and end
 
@@ -214,11 +215,16 @@ class World:
         """Counts one strike, and the verdicts that are given while it lasts or is being recovered from."""
         before = self.watch.judged
         began = time.monotonic()
+        self.strikes_now()
         say(f"chaos: {kind}")
         yield
         self.strikes[kind] += 1
         self.under_fault += self.watch.judged - before
         say(f"chaos: {kind}: over after {time.monotonic() - began:.1f} s")
+
+    def strikes_now(self):
+        """The fault begins; once more where its preparation took a while."""
+        self.struck_at = time.monotonic()
 
     def bites(self, felt, what):
         """The strike must be felt, or the scenario has shown nothing."""
