@@ -2,3 +2,8 @@ output "arn" {
   description = "ARN of the key."
   value       = aws_kms_key.this.arn
 }
+
+output "policy" {
+  description = "Who may use it."
+  value       = aws_kms_key.this.policy
+}
