@@ -59,18 +59,39 @@ resource "aws_ecr_lifecycle_policy" "this" {
   })
 }
 
-resource "aws_ecr_repository_policy" "pull" {
-  count = length(var.pull_accounts) > 0 ? 1 : 0
+resource "aws_ecr_replication_configuration" "this" {
+  count = length(var.replicate_to) > 0 ? 1 : 0
 
-  repository = aws_ecr_repository.this.name
+  replication_configuration {
+    rule {
+      dynamic "destination" {
+        for_each = var.replicate_to
+
+        content {
+          registry_id = destination.value.account_id
+          region      = destination.value.region
+        }
+      }
+
+      repository_filter {
+        filter      = var.name
+        filter_type = "PREFIX_MATCH"
+      }
+    }
+  }
+}
+
+resource "aws_ecr_registry_policy" "replicas" {
+  count = var.replicate_from == null ? 0 : 1
 
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
-      Sid       = "Pull"
+      Sid       = "TakeOver"
       Effect    = "Allow"
-      Principal = { AWS = [for account in var.pull_accounts : "arn:aws:iam::${account}:root"] }
-      Action    = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+      Principal = { AWS = "arn:aws:iam::${var.replicate_from}:root" }
+      Action    = "ecr:ReplicateImage"
+      Resource  = aws_ecr_repository.this.arn
     }]
   })
 }

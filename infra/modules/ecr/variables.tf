@@ -1,12 +1,7 @@
 variable "name" {
-  description = "Name of the repository."
+  description = "Name of the repository, the same in every environment: an image keeps its name and its digest on its way to production."
   type        = string
   default     = "gavel"
-}
-
-variable "region" {
-  description = "Region."
-  type        = string
 }
 
 variable "account_id" {
@@ -14,10 +9,22 @@ variable "account_id" {
   type        = string
 }
 
-variable "pull_accounts" {
-  description = "Accounts whose clusters run its images."
-  type        = list(string)
+variable "replicate_to" {
+  description = "Registries that get a copy of every image: each environment runs from its own, and outlives the loss of the others."
+  type        = list(object({ account_id = string, region = string }))
   default     = []
+}
+
+variable "replicate_from" {
+  description = "Account whose images are taken over; null for the registry that is pushed to."
+  type        = string
+  default     = null
+}
+
+variable "push_from" {
+  description = "GitHub repository (`owner/name`) whose main branch and release tags may push; null for none."
+  type        = string
+  default     = null
 }
 
 variable "kept_images" {

@@ -37,6 +37,11 @@ variable "certificate_arn" {
 variable "allowed_cidrs" {
   description = "Networks of the people who look at audits."
   type        = list(string)
+
+  validation {
+    condition     = length(var.allowed_cidrs) > 0 && alltrue([for cidr in var.allowed_cidrs : tonumber(split("/", cidr)[1]) >= 8])
+    error_message = "Name the networks of the people who look at audits: everybody is no network."
+  }
 }
 
 variable "log_key_arn" {

@@ -37,10 +37,6 @@ variable "addons" {
   }
 }
 
-variable "vpc_id" {
-  description = "The VPC."
-  type        = string
-}
 
 variable "control_plane_subnet_ids" {
   description = "Where the control plane has its interfaces."

@@ -84,11 +84,11 @@ locals {
   # Without a prefix S3 asks for the same right when an object is not there; refused, the answer would be 403 where the client needs its 404.
   list_bucket = {
     for what, prefixes in { state = ["state", "state/*"], everything = ["state", "state/*", "audits", "audits/*"] } : what => {
-      Sid       = "List"
-      Effect    = "Allow"
-      Action    = ["s3:ListBucket"]
-      Resource  = [var.checkpoints.bucket_arn]
-      Condition = { StringLikeIfExists = { "s3:prefix" = prefixes } }
+      Sid                         = "List"
+      Effect                      = "Allow"
+      Action                      = ["s3:ListBucket"]
+      Resource                    = [var.checkpoints.bucket_arn]
+      Condition                   = { StringLikeIfExists = { "s3:prefix" = prefixes } }
     }
   }
 

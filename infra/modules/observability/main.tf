@@ -9,7 +9,7 @@ module "key" {
   account_id     = var.account_id
   services       = ["cloudwatch.amazonaws.com", "events.amazonaws.com"]
   log_region     = var.region
-  log_group_arns = ["arn:aws:logs:${var.region}:${var.account_id}:log-group:/gavel/${var.name}/*", "arn:aws:logs:${var.region}:${var.account_id}:log-group:/aws/vendedlogs/gavel/${var.name}/*"]
+  log_group_arns = ["arn:aws:logs:${var.region}:${var.account_id}:log-group:/gavel/${var.name}/*", "arn:aws:logs:${var.region}:${var.account_id}:log-group:aws-waf-logs-${var.name}-edge", "arn:aws:logs:${var.region}:${var.account_id}:log-group:/aws/vendedlogs/gavel/${var.name}/*"]
 }
 
 resource "aws_sns_topic" "alarms" {

@@ -16,6 +16,11 @@ variable "account_id" {
 variable "secrets" {
   description = "What is kept: name => what it is for. Values are put in by people, and never stand in a state file."
   type        = map(string)
+
+  validation {
+    condition     = length(var.secrets) > 0
+    error_message = "Without a secret the reader's policy would have no resource, which IAM refuses."
+  }
 }
 
 variable "cluster_name" {

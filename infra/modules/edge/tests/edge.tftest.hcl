@@ -18,6 +18,11 @@ variables {
 run "private_unless_somebody_says_otherwise" {
   command = apply
 
+  providers = {
+    aws           = aws
+    aws.us_east_1 = aws.us_east_1
+  }
+
   assert {
     condition     = aws_lb.this.internal && length(aws_cloudfront_distribution.this) == 0 && length(aws_cloudfront_vpc_origin.balancer) == 0 && length(module.public_acl) == 0
     error_message = "the console is on the internet"
@@ -42,6 +47,11 @@ run "private_unless_somebody_says_otherwise" {
 run "public_behind_cloudfront_and_its_own_acl" {
   command = apply
 
+  providers = {
+    aws           = aws
+    aws.us_east_1 = aws.us_east_1
+  }
+
   variables {
     public = { aliases = ["audit.example.com"], certificate_arn = "arn:aws:acm:us-east-1:111122223333:certificate/p" }
   }
@@ -65,9 +75,14 @@ run "public_behind_cloudfront_and_its_own_acl" {
 run "everybody_is_no_network" {
   command = plan
 
+  providers = {
+    aws           = aws
+    aws.us_east_1 = aws.us_east_1
+  }
+
   variables {
     allowed_cidrs = ["0.0.0.0/0"]
   }
 
-  expect_failures = [module.acl.var.allowed_cidrs]
+  expect_failures = [var.allowed_cidrs]
 }

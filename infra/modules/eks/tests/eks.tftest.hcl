@@ -11,7 +11,6 @@ variables {
   name                     = "gavel-test"
   region                   = "eu-west-1"
   account_id               = "111122223333"
-  vpc_id                   = "vpc-1"
   control_plane_subnet_ids = ["subnet-1", "subnet-2", "subnet-3"]
   node_subnet_ids          = ["subnet-4", "subnet-5", "subnet-6"]
   administrators           = { platform = "arn:aws:iam::111122223333:role/platform" }

@@ -13,6 +13,11 @@ variables {
 run "each_side_knows_the_way_to_the_other" {
   command = apply
 
+  providers = {
+    aws      = aws
+    aws.peer = aws.peer
+  }
+
   assert {
     condition     = toset([for route in aws_route.here : "${route.route_table_id} ${route.destination_cidr_block}"]) == toset(["rtb-1 10.100.0.0/16", "rtb-2 10.100.0.0/16", "rtb-3 10.100.0.0/16"])
     error_message = "a table here has no way there"
@@ -36,6 +41,11 @@ run "each_side_knows_the_way_to_the_other" {
 
 run "ranges_that_overlap_are_refused" {
   command = plan
+
+  providers = {
+    aws      = aws
+    aws.peer = aws.peer
+  }
 
   variables {
     peer = { vpc_id = "vpc-there", cidr = "10.16.128.0/20", account_id = "999988887777", region = "eu-west-1", route_table_ids = {} }

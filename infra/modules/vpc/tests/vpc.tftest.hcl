@@ -22,10 +22,10 @@ run "subnets_in_three_zones_that_do_not_overlap" {
       for kind in [aws_subnet.private, aws_subnet.intra, aws_subnet.public] : [
         for s in kind : range(split(".", s.cidr_block)[2], split(".", s.cidr_block)[2] + pow(2, 24 - split("/", s.cidr_block)[1]))
       ]
-    ])) == length(distinct(flatten([
-      for kind in [aws_subnet.private, aws_subnet.intra, aws_subnet.public] : [
-        for s in kind : range(split(".", s.cidr_block)[2], split(".", s.cidr_block)[2] + pow(2, 24 - split("/", s.cidr_block)[1]))
-      ]
+      ])) == length(distinct(flatten([
+        for kind in [aws_subnet.private, aws_subnet.intra, aws_subnet.public] : [
+          for s in kind : range(split(".", s.cidr_block)[2], split(".", s.cidr_block)[2] + pow(2, 24 - split("/", s.cidr_block)[1]))
+        ]
     ])))
     error_message = "subnets overlap"
   }
