@@ -19,12 +19,12 @@ api_cidrs      = { vpn = "10.200.0.0/16" }
 registry = { replicate_from = "111122223333" }
 
 peering = {
-  vpc_id          = "vpc-0f5ba1cbackend0001"
+  vpc_id          = "vpc-0f5ba1c0de000001"
   cidr            = "10.132.0.0/16"
   account_id      = "555566667777"
   region          = "eu-west-1"
   role_arn        = "arn:aws:iam::555566667777:role/gavel-staging-peering"
-  route_table_ids = { private = "rtb-0f5ba1cbackend0001" }
+  route_table_ids = { private = "rtb-0f5ba1c0de000001" }
 }
 
 slack             = { team_id = "T0GAVEL0001", channel_id = "C0STAGING01" }
