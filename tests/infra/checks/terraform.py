@@ -158,9 +158,10 @@ def share_nothing(bench, applied):
                 raise Failed(f"the ranges of {name} and {other} overlap")
         ranges[name] = ip_network(vpc["cidr_block"])
         for resource in environment.resources:
-            for field in ("arn", "id") if resource["type"] != "aws_eks_access_policy_association" else ():
+            for field in ("arn", "id"):
                 value = resource["values"].get(field)
-                if isinstance(value, str) and not value.startswith("rtb-"):
+                # An id that is only a name (of a repository, say) is unique in its account, which is claimed below.
+                if isinstance(value, str) and value != resource["values"].get("name"):
                     claim((resource["type"], field, value), name)
         backend = dict(re.findall(r'^(\w+)\s*=\s*"(.*)"', (bench.root / "infra" / backend_file(name)).read_text(), re.M))
         if missing := {"bucket", "key", "region", "dynamodb_table", "kms_key_id"} - set(backend):
