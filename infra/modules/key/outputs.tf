@@ -7,3 +7,8 @@ output "policy" {
   description = "Who may use it."
   value       = aws_kms_key.this.policy
 }
+
+output "alias" {
+  description = "Its alias."
+  value       = aws_kms_alias.this.name
+}
