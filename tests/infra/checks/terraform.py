@@ -6,12 +6,13 @@ Invariant: every module and every environment that is in infra/ is checked; none
 import functools
 import json
 import re
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_network
 
 from infra import rights
 from infra.opentofu import Opentofu, backend_file, var_files
-from infra.proof import Failed, check
+from infra.proof import Failed, Unavailable, check
 
 ENVIRONMENTS = ("dev", "staging", "prod-a", "prod-b")
 PASSED = re.compile(r"(\d+) passed, (\d+) failed")
@@ -45,8 +46,21 @@ def form(bench):
 @check("terraform-modules")
 def promises(bench):
     """Each module alone: the provider's schema accepts it, and its own tests hold."""
-    tofu = opentofu(bench)
+    return prove_modules(opentofu(bench))
 
+
+@check("terraform-itself", lane="control-plane")
+def the_other_tool(bench):
+    """The same with HashiCorp's Terraform, where somebody has installed one: it cannot be had from anywhere that this runs."""
+    program = shutil.which("terraform")
+    if program is None:
+        raise Unavailable("no terraform is on the PATH (1.8 or newer)")
+    terraform = Opentofu(bench, "terraform", program)
+    version = json.loads(terraform.run(".", "version", "-json").stdout)["terraform_version"]
+    return f"Terraform {version}: {prove_modules(terraform)}"
+
+
+def prove_modules(tofu):
     def prove(module):
         tofu.init(module)
         # OpenTofu does not validate a module by itself that is handed its providers; its tests, and the root, do.

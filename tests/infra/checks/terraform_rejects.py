@@ -74,7 +74,7 @@ def mistaken_environments(bench):
     yield alone("aws_cloudwatch_log_group", lambda it: it.update(kms_key_id=None), "log group has no key")
     yield alone("aws_msk_cluster", lambda it: it.update(cluster_name="other"), "another Kafka cluster")
     yield together("aws_vpc", lambda it: it.update(cidr_block="10.32.0.0/17"), "the ranges of staging and dev overlap")
-    yield together("aws_sns_topic", lambda it: it.update(arn=staging.of("aws_sns_topic")[0]["arn"]), "share")
+    yield together("aws_subnet", lambda it: it.update(id=staging.of("aws_subnet")[0]["id"]), "dev and staging share")
     yield together("aws_eks_access_entry", lambda it: it.update(principal_arn="arn:aws:iam::222233334444:role/x"), "names the accounts")
 
     def one_way():
