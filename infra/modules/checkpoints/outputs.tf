@@ -22,3 +22,8 @@ output "key_arn" {
   description = "ARN of its key."
   value       = module.key.arn
 }
+
+output "bucket_id" {
+  description = "Name of the bucket."
+  value       = aws_s3_bucket.this.id
+}
