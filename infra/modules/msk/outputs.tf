@@ -17,8 +17,3 @@ output "security_group_id" {
   description = "Group of the brokers."
   value       = aws_security_group.brokers.id
 }
-
-output "configuration_name" {
-  description = "Name of the configuration in force."
-  value       = aws_msk_configuration.this.name
-}

@@ -124,7 +124,7 @@ run "every_broker_is_watched" {
   }
 }
 
-run "another_content_is_another_configuration" {
+run "the_name_of_a_configuration_is_made_of_its_version_and_content" {
   command = plan
 
   variables {
@@ -132,7 +132,7 @@ run "another_content_is_another_configuration" {
   }
 
   assert {
-    condition     = aws_msk_configuration.this.name != run.express_gets_no_disks_no_logs_and_no_fixed_properties.configuration_name
+    condition     = aws_msk_configuration.this.name == "gavel-test-${substr(sha256("3.8.x\n${aws_msk_configuration.this.server_properties}"), 0, 8)}"
     error_message = "a changed configuration needs a name of its own to be made before the former one goes"
   }
 }
