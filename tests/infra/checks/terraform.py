@@ -112,6 +112,15 @@ def inside(environment):
     brokers = kafka["broker_node_group_info"][0]["client_subnets"]
     demand(len({subnets[subnet]["availability_zone"] for subnet in brokers}) == 3, "the brokers are not in three zones")
     demand(not with_a_way_out & set(brokers), "the brokers' subnets have a way to the internet")
+    tables = {association["subnet_id"]: association["route_table_id"] for association in environment.of("aws_route_table_association")}
+    zone_of_gateway = {gateway["id"]: subnets[gateway["subnet_id"]]["availability_zone"] for gateway in environment.of("aws_nat_gateway")}
+    gateways = {route["route_table_id"]: route["nat_gateway_id"] for route in environment.of("aws_route") if route["nat_gateway_id"]}
+    nodes = [subnet for subnet in subnets.values() if "karpenter.sh/discovery" in subnet["tags"]]
+    demand(len(nodes) == 3 and all(tables[node["id"]] in gateways for node in nodes), "a node has no way out")
+    if len(zone_of_gateway) > 1:
+        demand(all(zone_of_gateway[gateways[tables[node["id"]]]] == node["availability_zone"] for node in nodes), "a zone's way out leads through another zone")
+    s3 = next(endpoint for endpoint in environment.of("aws_vpc_endpoint") if endpoint["vpc_endpoint_type"] == "Gateway")
+    demand({tables[subnet] for subnet in [*brokers, *(node["id"] for node in nodes)]} <= set(s3["route_table_ids"]), "S3 is reached over the internet")
     demand(not cluster["vpc_config"][0]["endpoint_public_access"], "the Kubernetes API is public")
     demand(all(balancer["internal"] for balancer in environment.of("aws_lb")), "a load balancer is public")
     demand(not any(subnet["map_public_ip_on_launch"] for subnet in subnets.values()), "a subnet gives out public addresses")

@@ -30,7 +30,7 @@ def tflint(bench, tree, ok=(0,)):
 
 def checkov(bench, tree):
     found = bench.run(
-        bench.tool("checkov"), "--directory", tree, "--framework", "terraform", "--skip-download", "--quiet", "--output", "json", ok=(0, 1), within=300
+        bench.tool("checkov"), "--directory", tree, "--framework", "terraform", "--skip-download", "--output", "json", ok=(0, 1), within=300
     )  # fmt: skip
     report = json.loads(found.stdout)
     report = report[0] if isinstance(report, list) else report

@@ -87,6 +87,15 @@ def mistaken_environments(bench):
         wrong = changed(staging, "aws_fis_experiment_template", lambda it: it.update(stop_condition=[{"source": "none", "value": None}]))
         refused(lambda: inside(wrong), "a drill is not stopped")
 
+    def crossed():
+        wrong = copy.deepcopy(staging)
+        first, second, *_ = wrong.of("aws_nat_gateway")
+        first["subnet_id"], second["subnet_id"] = second["subnet_id"], first["subnet_id"]
+        refused(lambda: inside(wrong), "leads through another zone")
+
+    yield crossed
+    no_tables = {"vpc_endpoint_type": "Gateway", "route_table_ids": []}
+    yield alone("aws_vpc_endpoint", lambda it: it.update(no_tables), "S3 is reached over the internet")
     yield one_way
     yield unstopped
 
