@@ -9,6 +9,7 @@ Kubernetes, KEDA and OpenTofu together would leave twenty gigabytes behind.
     kind = "npm"       `npm ci --ignore-scripts`; `programs` = {name = "node_modules/…"}
     kind = "apt"       `packages`, unpacked without installing them; `programs` = {name = "usr/bin/name"}
     cost = " (four minutes, once)"   said while one waits
+    then = "schema.py"               a script beside the pins, run in the tool's directory once all is there: makes what is wanted of it
 """
 
 import fcntl
@@ -74,6 +75,8 @@ def home(name):
         place.mkdir()
         try:
             KINDS[spec["kind"]](pins, spec, place)
+            if "then" in spec:
+                call(sys.executable, pins / spec["then"], cwd=place)
         except (OSError, subprocess.CalledProcessError) as error:
             said = getattr(error, "stderr", None) or ""
             raise Missing(f"{name} cannot be had here: {error}\n{said.strip()[-2000:]}") from error
@@ -116,8 +119,9 @@ def install_python(pins, spec, work):
 
 
 def install_npm(pins, spec, work):
-    for file in ("package.json", "package-lock.json"):
-        shutil.copy(pins / file, work / file)
+    for file in ("package.json", "package-lock.json", ".npmrc"):
+        if (pins / file).exists():
+            shutil.copy(pins / file, work / file)
     call("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=work)
 
 
