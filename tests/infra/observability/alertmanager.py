@@ -1,0 +1,148 @@
+"""Alertmanager: routes by amtool, then the whole of it in action, with a Slack that listens on this machine.
+
+What a person gets at night is the text, so that is what is looked at; and inhibition is known to nobody but the running process.
+"""
+
+import contextlib
+import json
+import re
+import socket
+import subprocess
+import threading
+import time
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from infra.observability import rules
+from infra.observability.documents import documents
+from infra.proof import Failed
+
+PLACE = "manifests/observability/alertmanager"
+# (cause, consequences that it silences, alerts that it does not)
+CLUSTER = {"cluster": "gavel-prod-a", "environment": "prod", "namespace": "gavel"}
+SILENCED = [
+    ({"alertname": "GavelDown", "severity": "page"}, {"alertname": "GavelBehind", "severity": "page"}),
+    ({"alertname": "GavelPartitionHalted", "severity": "page", "partition": "7"}, {"alertname": "GavelCheckpointOld", "severity": "ticket", "partition": "7"}),
+    ({"alertname": "GavelVerdictsSlow", "severity": "page", "window": "1h"}, {"alertname": "GavelVerdictsSlow", "severity": "ticket", "window": "3d"}),
+]
+HEARD = [
+    ({"alertname": "GavelDown", "severity": "page"}, {"alertname": "GavelBehind", "severity": "page", "cluster": "gavel-prod-b"}),
+    ({"alertname": "GavelPartitionHalted", "severity": "page", "partition": "7"}, {"alertname": "GavelCheckpointOld", "severity": "ticket", "partition": "8"}),
+]
+
+
+def proven(bench):
+    tool, place = bench.tool("prometheus", "amtool"), bench.root / PLACE
+    bench.run(tool, "check-config", place / "alertmanager.yaml")
+    cases = 0
+    for line in (place / "routes.txt").read_text().splitlines():
+        if not line or line.startswith("#"):
+            continue
+        receiver, *labels = line.split()
+        done = bench.run(tool, "config", "routes", "test", "--config.file", place / "alertmanager.yaml", f"--verify.receivers={receiver}", *labels, ok=(0, 1))
+        if done.returncode:
+            raise Failed(f"{PLACE}/routes.txt: `{line}` is heard by {done.stdout.strip()}")
+        cases += 1
+    wrong = bench.run(tool, "config", "routes", "test", "--config.file", place / "alertmanager.yaml", "--verify.receivers=digest", "severity=page", ok=(0, 1))
+    if not wrong.returncode:
+        raise Failed("amtool lets a page go to the digest")
+    configured = documents(bench, (place / "alertmanager.yaml").read_text())[0]
+    alerts = {rule["alert"] for _, rule in rules.each(rules.rule_files(bench), "alert")}
+    for rule in configured["inhibit_rules"]:
+        for matcher in rule["source_matchers"] + rule["target_matchers"]:
+            for name in re.findall(r"Gavel\w+", matcher):
+                if name not in alerts:
+                    raise Failed(f"inhibition speaks of `{name}`, which is no alert")
+    return f"{cases} routes; {in_action(bench)}"
+
+
+def in_action(bench):
+    slack, said = listener()
+    place = bench.directory("alertmanager")
+    address = f"http://127.0.0.1:{slack.server_port}/"
+    (place / "url").write_text(address)
+    text = (bench.root / PLACE / "alertmanager.yaml").read_text()
+    text = text.replace("/etc/alertmanager/secrets/slack/url", str(place / "url")).replace("/etc/alertmanager/config/", f"{bench.root / PLACE}/")
+    (place / "alertmanager.yaml").write_text(re.sub(r"group_wait: \w+", "group_wait: 1s", text))
+    port = free_port()
+    command = [bench.tool("prometheus", "alertmanager"), f"--config.file={place / 'alertmanager.yaml'}", f"--storage.path={place / 'data'}"]
+    command += [f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="]
+    with open(place / "log", "w") as log, contextlib.closing(slack):
+        process = subprocess.Popen([str(word) for word in command], stdout=log, stderr=log)
+        try:
+            api = f"http://127.0.0.1:{port}/api/v2/alerts"
+            wait(lambda: asked(api) is not None, "Alertmanager did not start", place / "log")
+            for pairs, silent in ((SILENCED, True), (HEARD, False)):
+                for cause, consequence in pairs:
+                    told(api, [{**CLUSTER, **cause}, {**CLUSTER, **consequence}])
+                    wait(lambda wanted=consequence, silent=silent: inhibited(api, wanted) == silent, f"{consequence['alertname']} beside {cause['alertname']}: inhibited is not {silent}")
+                    told(api, [{**CLUSTER, **cause}, {**CLUSTER, **consequence}], ended=True)
+                    wait(lambda: not asked(api), "an alert that ended stays")
+            told(api, [{**CLUSTER, "alertname": "GavelPartitionHalted", "severity": "page", "team": "platform", "partition": str(n), "reason": "store"} for n in range(8)])
+            wait(lambda: any("PartitionHalted" in message["attachments"][0]["title"] and "8" in message["attachments"][0]["title"] for message in said), "Slack was not told", place / "log")
+        finally:
+            process.terminate()
+            process.wait(20)
+    message = next(message for message in reversed(said) if "PartitionHalted" in message["attachments"][0]["title"])
+    body, title = message["attachments"][0]["text"], message["attachments"][0]["title"]
+    wanted = {"the channel": message["channel"] == "#gavel-oncall", "the title": title == "[FIRING 8] GavelPartitionHalted on gavel-prod-a",
+              "five partitions": body.count("`partition=") == 5, "the rest as a number": "and 3 more" in body, "the description": "what to do" in body}
+    missing = [what for what, there in wanted.items() if not there]
+    if missing:
+        raise Failed(f"Slack was not told {missing}:\n{json.dumps(message, indent=1)}")
+    return f"{len(SILENCED)} consequences silenced, {len(HEARD)} others not, the page as Slack got it"
+
+
+def listener():
+    said = []
+
+    class Slack(BaseHTTPRequestHandler):
+        def do_POST(self):
+            said.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"ok")
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Slack)
+    server.close = lambda: (server.shutdown(), server.server_close())
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server, said
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        return held.getsockname()[1]
+
+
+def asked(api):
+    with contextlib.suppress(OSError), urllib.request.urlopen(f"{api}?active=true", timeout=5) as answer:
+        return json.load(answer)
+    return None
+
+
+def told(api, alerts, ended=False):
+    now = time.time()
+    stamp = lambda at: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))  # noqa: E731
+    texts = {"summary": "a summary", "description": "what to do", "runbook_url": "https://gavel.example/docs/runbooks.md#store"}
+    sent = [{"labels": labels, "annotations": texts, "startsAt": stamp(now - 60), "endsAt": stamp(now - 1 if ended else now + 600)} for labels in alerts]
+    request = urllib.request.Request(api, json.dumps(sent).encode(), {"Content-Type": "application/json"}, method="POST")
+    urllib.request.urlopen(request, timeout=5).close()
+
+
+def inhibited(api, wanted):
+    for alert in asked(api) or []:
+        if all(alert["labels"].get(label) == value for label, value in wanted.items()):
+            return bool(alert["status"]["inhibitedBy"])
+    return None
+
+
+def wait(until, otherwise, log=None, within=20):
+    ends = time.monotonic() + within
+    while time.monotonic() < ends:
+        if until():
+            return
+        time.sleep(0.1)
+    raise Failed(otherwise + (f":\n{log.read_text()[-2000:]}" if log else ""))
