@@ -4,7 +4,7 @@ import copy
 import json
 import shutil
 
-from infra.observability import alertmanager, dashboards, rules
+from infra.observability import alertmanager, collector, dashboards, live, rules
 from infra.observability.documents import documents
 from infra.proof import Failed, check
 
@@ -135,3 +135,17 @@ def spoilt_boards(board):
 def routes(bench):
     """amtool reads it and routes as routes.txt says; a real Alertmanager tells a Slack of ours, and keeps consequences to itself."""
     return alertmanager.proven(bench)
+
+
+@check("collector", lane="control-plane")
+def collectors(bench):
+    """A real collector validates every overlay as rendered, refuses mistakes, and passes spans and log lines on."""
+    tool = bench.tool("otelcol")
+    refused = collector.validated(bench, tool)
+    return f"{len(collector.TRACES)} overlays, {refused} mistakes refused; {collector.sampled(bench, tool)}; {collector.shipped(bench, tool)}"
+
+
+@check("live metrics", lane="control-plane")
+def live_metrics(bench):
+    """Prometheus scrapes a processor that judges: rules and dashboards ask it without an error."""
+    return live.evaluated(bench)
