@@ -108,9 +108,12 @@ def shipped(bench, collector):
             wait(lambda: b"not JSON" in b"".join(body for _, body in taken), "no document arrived", place / "log")
     lines = [json.loads(one) for _, body in taken for one in body.splitlines()]
     document = next(one for one in lines if "restore failed" in json.dumps(one))
-    wanted = {"message": "restore failed; it is tried again", "partition": 7, "@timestamp": "2026-11-22T01:34:39.349431000Z", "log.level": "WARN"}
+    wanted = {"body.text": "restore failed; it is tried again", "attributes.partition": 7, "severity_text": "WARN", "@timestamp": "1795311279349.431000",
+              "resource.attributes.k8s.pod.name": "gavel-0", "resource.attributes.service.name": "gavel"}
     flat = dict(flattened(document))
     missing = {name: value for name, value in wanted.items() if flat.get(name) != value}
+    if not any(one.get("create", {}).get("_index") == "logs-gavel.otel-default" for one in lines):
+        missing["_index"] = "logs-gavel.otel-default"
     if missing:
         raise Failed(f"the document lacks {missing}: {json.dumps(document)}")
     return f"{len(flat)} fields of a line arrived in Elasticsearch's form"

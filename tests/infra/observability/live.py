@@ -73,10 +73,14 @@ def with_kafka(bench, gavel, place, servers):
         api = f"http://127.0.0.1:{port}/api/v1"
         ask = lambda query: json.loads(got(f"{api}/query?query={urllib.parse.quote(query)}") or "{}")  # noqa: E731
         (place / "chat.jsonl").write_text(chat)
-        for _ in range(4):  # a rate needs a rise between scrapes
+        value = lambda query: (ask(query).get("data", {}).get("result") or [{"value": [0, "0"]}])[0]["value"][1]  # noqa: E731
+
+        def rising():
+            # Again and again: a rate needs a rise between two scrapes.
             bench.run(gavel, "produce", place / "chat.jsonl", env=env)
-        wait(lambda: ask('gavel_partition_offset{kind="checkpoint"}').get("data", {}).get("result"), "no checkpoint was seen", place / "prometheus.log")
-        wait(lambda: (ask("gavel:verdicts:rate5m").get("data", {}).get("result") or [{"value": [0, "0"]}])[0]["value"][1] != "0", "no rate was recorded", place / "prometheus.log")
+            return value('count(gavel_partition_offset{kind="checkpoint"})') == "4" and float(value("gavel:verdicts:rate5m")) > 0
+
+        wait(rising, "no rate and no checkpoint were recorded", place / "prometheus.log")
         compared = as_exported(bench, got(f"http://127.0.0.1:{http}/metrics"))
         said = wait(lambda: every_rule(api), "not every rule was evaluated", place / "prometheus.log")
         failed = [f"{rule['name']}: {rule['lastError']}" for rule in said if rule["health"] != "ok"]
