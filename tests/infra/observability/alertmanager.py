@@ -77,7 +77,7 @@ def in_action(bench):
         (place / "url").write_text(f"{address}/")
         text = (bench.root / PLACE / "alertmanager.yaml").read_text()
         text = text.replace("/etc/alertmanager/secrets/slack/url", str(place / "url")).replace("/etc/alertmanager/config/", f"{bench.root / PLACE}/")
-        (place / "alertmanager.yaml").write_text(re.sub(r"group_wait: \w+", "group_wait: 1s", text))
+        (place / "alertmanager.yaml").write_text(re.sub(r"group_(wait|interval): \w+", r"group_\1: 1s", text))
         arguments = [f"--config.file={place / 'alertmanager.yaml'}", f"--storage.path={place / 'data'}", f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="]
         with running(place / "log", *started(bench, *arguments)):
             api = f"http://127.0.0.1:{port}/api/v2/alerts"
