@@ -4,6 +4,7 @@ Invariant: every check looks at the same bytes, those that a cluster would get. 
 manifests/golden, so that a review shows what a change of the chart does; `python -m infra.renders` (scripts/render) makes them anew.
 """
 
+import functools
 import json
 import sys
 import tempfile
@@ -73,15 +74,26 @@ def applications(bench, environment):
     return made
 
 
+@functools.cache
 def everything(bench):
-    """(name, documents): all that any cluster gets from this repository, charts of others aside."""
-    for name, text in charts(bench):
-        yield f"chart-{name}", documents(text)
+    """[(name, documents)]: all that any cluster gets from this repository, charts of others aside."""
+    every = [(f"chart-{name}", documents(text)) for name, text in charts(bench)]
     for environment in ENVIRONMENTS:
-        yield f"platform-{environment}", documents(kustomized(bench, f"platform/{environment}"))
-        yield f"argocd-{environment}", documents(kustomized(bench, f"gitops/argocd/{environment}"))
-        yield f"applications-{environment}", applications(bench, environment)
-        yield f"flux-{environment}", documents(kustomized(bench, f"gitops/flux/{environment}"))
+        every.append((f"platform-{environment}", documents(kustomized(bench, f"platform/{environment}"))))
+        every.append((f"argocd-{environment}", documents(kustomized(bench, f"gitops/argocd/{environment}"))))
+        every.append((f"applications-{environment}", applications(bench, environment)))
+        every.append((f"flux-{environment}", documents(kustomized(bench, f"gitops/flux/{environment}"))))
+    return every
+
+
+def definitions(bench, kinds=None):
+    """The CustomResourceDefinitions of the pinned projects; those of the kinds alone, if any are given: parsing all takes long."""
+    for file in sorted(bench.home("crds").rglob("*.yaml")):
+        text = file.read_text()
+        if kinds is None or any(f"    kind: {kind}\n" in text for kind in kinds):
+            for document in documents(text):
+                if document.get("kind") == "CustomResourceDefinition" and (kinds is None or document["spec"]["names"]["kind"] in kinds):
+                    yield document
 
 
 def write_golden():
