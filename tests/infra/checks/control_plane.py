@@ -27,6 +27,9 @@ def dry_run(bench):
             done = here.apply(fresh, "--dry-run=server")
             if "warning" in done.stderr.lower():
                 raise Failed(f"{name}: {done.stderr}")
+    installed = [bench.tool("helm"), "install", "gavel", renders.CHART, "--kubeconfig", here.config, "--namespace", "gavel", "--dry-run=server"]
+    if "gavel policy activate" not in bench.run(*installed, "--values", renders.values("prod-a")).stdout:
+        raise Failed("the notes do not say how judging begins")
     for what, kind, path, value, names in mistakes.SERVER:
         done = here.apply([mistakes.made(every, kind, path, value)], "--dry-run=server", ok=(0, 1))
         if names not in done.stderr or done.returncode == 0:
