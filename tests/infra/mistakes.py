@@ -5,27 +5,28 @@ A mistake is (what it is, kind, path into the document, the wrong value, what th
 """
 
 import copy
+import functools
 
 REMOVED = object()
 POD = ("spec", "template", "spec")
 CONTAINER = (*POD, "containers", 0)
 
 
-def made(documents, kind, path, value, component=None):
-    """A copy of the first document of that kind with the mistake in it."""
+def made(documents, kind, path, value):
+    """A copy of the first document of that kind that has such a place, with the mistake in it."""
     for document in documents:
-        labels = document.get("spec", {}).get("template", {}).get("metadata", {}).get("labels", {}) if isinstance(document.get("spec"), dict) else {}
-        if document["kind"] == kind and (component is None or labels.get("app.kubernetes.io/component") == component):
+        if document["kind"] == kind:
             wrong = copy.deepcopy(document)
-            place = wrong
-            for step in path[:-1]:
-                place = place[step]
+            try:
+                place = functools.reduce(lambda place, step: place[step], path[:-1], wrong)
+            except (KeyError, IndexError):
+                continue
             if value is REMOVED:
                 del place[path[-1]]
             else:
                 place[path[-1]] = value
             return wrong
-    raise LookupError(f"no {kind} to make a mistake in")
+    raise LookupError(f"no {kind} has a place for {path}")
 
 
 # Against the policies (tests/infra/policies).
