@@ -85,11 +85,12 @@ class Cluster:
         peer = f"http://{HOST}:{peers}"
         self.launch(
             "etcd", self.bench.tool("etcd"), "--data-dir", self.dir / "etcd", "--unsafe-no-fsync", "--listen-client-urls", client,
-            "--advertise-client-urls", client, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}",
+            "--advertise-client-urls", client, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
+            "--initial-cluster", f"default={peer}",
         )  # fmt: skip
         self.launch(
-            "apiserver", self.bench.tool("kubernetes", "kube-apiserver"), "--etcd-servers", client, "--secure-port", self.port, "--bind-address", HOST,
-            "--advertise-address", HOST, "--endpoint-reconciler-type", "none", "--service-cluster-ip-range", "10.96.0.0/16", "--cert-dir", pki,
+            "apiserver", self.bench.tool("kubernetes", "kube-apiserver"), "--etcd-servers", client, "--secure-port", self.port,
+            "--bind-address", HOST, "--advertise-address", HOST, "--endpoint-reconciler-type", "none", "--service-cluster-ip-range", "10.96.0.0/16", "--cert-dir", pki,
             "--token-auth-file", pki / "tokens.csv", "--authorization-mode", "RBAC", "--service-account-issuer", "https://kubernetes.default.svc",
             "--service-account-key-file", pki / "accounts.key", "--service-account-signing-key-file", pki / "accounts.key",
             # One certificate is the authority for clients and for the aggregator; its name keeps the two apart.
@@ -118,8 +119,9 @@ class Cluster:
             "--horizontal-pod-autoscaler-sync-period", "2s",
         )  # fmt: skip
         self.launch(
-            "scheduler", self.bench.tool("kubernetes", "kube-scheduler"), "--kubeconfig", self.config, "--leader-elect=false", "--secure-port", self.scheduler_port
-        )
+            "scheduler", self.bench.tool("kubernetes", "kube-scheduler"), "--kubeconfig", self.config, "--leader-elect=false",
+            "--secure-port", self.scheduler_port,
+        )  # fmt: skip
 
     def certificate(self, place, name, subject, *more):
         command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", subject]
@@ -163,7 +165,8 @@ class Cluster:
         """Nodes without machines, and pods on them that are ready at once, but for those with the label: somebody else runs them."""
         stages = self.bench.home("kwok") / "stages"
         (port,) = free_ports(1)
-        files = ["node/fast/node-initialize.yaml", "node/heartbeat-with-lease/node-heartbeat-with-lease.yaml", "pod/fast/pod-ready.yaml", "pod/fast/pod-delete.yaml"]
+        files = ["node/fast/node-initialize.yaml", "node/heartbeat-with-lease/node-heartbeat-with-lease.yaml"]
+        files += ["pod/fast/pod-ready.yaml", "pod/fast/pod-delete.yaml"]
         command = [self.bench.tool("kwok"), "--kubeconfig", self.config, "--manage-nodes-with-annotation-selector", "kwok.x-k8s.io/node=fake"]
         command += ["--disregard-status-with-label-selector", except_label, "--server-address", f"{HOST}:{port}"]
         for file in files:
@@ -184,8 +187,8 @@ class Cluster:
         metrics, health, service, adapter, adapter_metrics = free_ports(5)
         env = {"KEDA_CLUSTER_OBJECT_NAMESPACE": "keda", "POD_NAMESPACE": "keda", "WATCH_NAMESPACE": ""}
         self.launch(
-            "keda-operator", self.bench.tool("keda", "operator"), "--cert-dir", certificates, "--enable-cert-rotation=false", "--enable-webhook-patching=false",
-            "--enable-apiservice-patching=false", "--metrics-bind-address", f"{HOST}:{metrics}", "--health-probe-bind-address", f"{HOST}:{health}",
+            "keda-operator", self.bench.tool("keda", "operator"), "--cert-dir", certificates, "--enable-cert-rotation=false",
+            "--enable-webhook-patching=false", "--enable-apiservice-patching=false", "--metrics-bind-address", f"{HOST}:{metrics}", "--health-probe-bind-address", f"{HOST}:{health}",
             "--metrics-service-bind-address", f"{HOST}:{service}", env=env,
         )  # fmt: skip
         self.launch(
@@ -195,10 +198,12 @@ class Cluster:
             "--metrics-service-address", f"{HOST}:{service}", env=env,
         )  # fmt: skip
         metadata = {"name": "keda-metrics-apiserver", "namespace": "keda"}
-        service = {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"type": "ExternalName", "externalName": "localhost", "ports": [{"port": adapter}]}}
-        spec = {"group": "external.metrics.k8s.io", "version": "v1beta1", "insecureSkipTLSVerify": True, "groupPriorityMinimum": 100, "versionPriority": 100}
-        spec["service"] = {**metadata, "port": adapter}
-        served = {"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": "v1beta1.external.metrics.k8s.io"}, "spec": spec}
+        spec = {"type": "ExternalName", "externalName": "localhost", "ports": [{"port": adapter}]}
+        service = {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
+        spec = {"group": "external.metrics.k8s.io", "version": "v1beta1", "groupPriorityMinimum": 100, "versionPriority": 100}
+        spec |= {"insecureSkipTLSVerify": True, "service": {**metadata, "port": adapter}}
+        named = {"name": "v1beta1.external.metrics.k8s.io"}
+        served = {"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": named, "spec": spec}
         self.apply([service, served])
         self.kubectl("wait", "--for=condition=Available", "apiservice/v1beta1.external.metrics.k8s.io", "--timeout=180s")
 
@@ -216,7 +221,7 @@ class Cluster:
 
 def pretended(name, zone, labels, taints):
     room = {"cpu": "16", "memory": "128Gi", "pods": "50", "ephemeral-storage": "900Gi"}
-    labels = {"topology.kubernetes.io/zone": zone, "kubernetes.io/arch": "arm64", "kubernetes.io/os": "linux", "kubernetes.io/hostname": name, **labels}
+    labels = {"topology.kubernetes.io/zone": zone, "kubernetes.io/hostname": name, "kubernetes.io/arch": "arm64", **labels}
     metadata = {"name": name, "labels": labels, "annotations": {"kwok.x-k8s.io/node": "fake"}}
     return {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": {"taints": taints}, "status": {"allocatable": room, "capacity": room}}
 

@@ -110,7 +110,8 @@ class Kubelet:
         word = "True" if state else "False"
         began = pod["metadata"]["creationTimestamp"]
         conditions = [{"type": kind, "status": word, "lastTransitionTime": began} for kind in ("Ready", "ContainersReady")]
-        containers = [{"name": "gavel", "ready": state, "started": True, "restartCount": 0, "image": "", "imageID": "", "state": {"running": {"startedAt": began}}}]
+        container = {"name": "gavel", "ready": state, "started": True, "restartCount": 0, "image": "", "imageID": ""}
+        containers = [container | {"state": {"running": {"startedAt": began}}}]
         status = {"status": {"phase": "Running", "conditions": conditions, "containerStatuses": containers}}
         self.here.kubectl("--namespace", "gavel", "patch", "pod", name, "--subresource=status", "--type=strategic", "--patch", json.dumps(status))
         self.shown[name] = (pod["metadata"]["uid"], state)
@@ -141,7 +142,8 @@ class Kubelet:
             if process.poll() is None:
                 try:
                     with urllib.request.urlopen(f"http://{HOST}:{self.ports[name]}/metrics", timeout=2) as answer:
-                        total += sum(float(line.rsplit(" ", 1)[1]) for line in answer.read().decode().splitlines() if line.startswith("gavel_verdicts_total"))
+                        lines = answer.read().decode().splitlines()
+                    total += sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("gavel_verdicts_total"))
                 except OSError:
                     continue
         return total

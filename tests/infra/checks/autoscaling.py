@@ -75,7 +75,8 @@ def autoscaling(bench):
             [binary, "replay", "verify", "--bootstrap-servers", brokers, "--output", "json"], capture_output=True, text=True, check=False, cwd=work
         )
         if done.returncode:
-            raise Failed(f"what was judged across {kubelet.starts} starts and {kubelet.ends} ends is not the fold of the log:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+            said = done.stdout[-2000:] + done.stderr[-2000:]
+            raise Failed(f"what was judged across {kubelet.starts} starts and {kubelet.ends} ends is not the fold of the log:\n{said}")
         kubelet.check()
         if set(watch.steps) - {1, 2, 4, 8}:
             raise Failed(f"replicas went {watch.steps}: not all divide the partitions")
@@ -183,7 +184,8 @@ class Watch:
     def settled(self, wanted):
         """So many are wanted, so many run and are ready, and no others are left."""
         status = self.here.read("/apis/apps/v1/namespaces/gavel/statefulsets/live")["status"]
-        return self.replicas == wanted and status.get("readyReplicas") == wanted and status.get("replicas") == wanted and len(self.kubelet.processes) == wanted
+        counts = (self.replicas, status.get("replicas"), status.get("readyReplicas"), len(self.kubelet.processes))
+        return set(counts) == {wanted}
 
     def until(self, what, found, within):
         try:

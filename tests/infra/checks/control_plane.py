@@ -44,8 +44,8 @@ def dry_run(bench):
 def spread(bench):
     """Production's processors on six pretended nodes in three zones, by the real scheduler and controllers."""
     here = nodes(bench)
-    documents = [d for d in renders.documents(renders.chart(bench, renders.values("prod-a"))) if d["kind"] not in ("Job", "ScaledObject", "TriggerAuthentication")]
-    here.apply(documents)
+    without = ("Job", "ScaledObject", "TriggerAuthentication")
+    here.apply([d for d in renders.documents(renders.chart(bench, renders.values("prod-a"))) if d["kind"] not in without])
     here.kubectl("--namespace", "gavel", "scale", "statefulset/gavel", "--replicas=6")
     eventually("six processors are ready", lambda: len(standing(here)) == 6, 120)
     zones = Counter(zone_of(pod) for pod in standing(here))
@@ -93,8 +93,8 @@ def spread(bench):
 def nodes(bench):
     here = cluster(bench)
     if "kwok" not in here.running:
-        here.define({"ServiceMonitor", "AuthorizationPolicy", "ScaledObject", "TriggerAuthentication", "ScaledJob", "ClusterTriggerAuthentication",
-                     "CloudEventSource", "ClusterCloudEventSource"})  # fmt: skip
+        keda = {"ScaledObject", "ScaledJob", "TriggerAuthentication", "ClusterTriggerAuthentication", "CloudEventSource", "ClusterCloudEventSource"}
+        here.define({"ServiceMonitor", "AuthorizationPolicy", *keda})
         here.namespaces("gavel")
         taint = [{"key": "dedicated", "value": "gavel", "effect": "NoSchedule"}]
         made = [(f"{zone}{number}", f"eu-west-1{zone}", {"dedicated": "gavel"}, taint) for zone in "abc" for number in (1, 2)]
@@ -103,7 +103,8 @@ def nodes(bench):
 
 
 def pods(here, instance="gavel"):
-    return here.read(f"/api/v1/namespaces/gavel/pods?labelSelector=app.kubernetes.io/instance={instance},app.kubernetes.io/component=processor")["items"]
+    selector = f"app.kubernetes.io/instance={instance},app.kubernetes.io/component=processor"
+    return here.read(f"/api/v1/namespaces/gavel/pods?labelSelector={selector}")["items"]
 
 
 def standing(here):

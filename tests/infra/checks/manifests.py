@@ -82,7 +82,8 @@ def golden(bench):
     for environment in renders.ENVIRONMENTS:
         kept = renders.GOLDEN / f"{environment}.yaml"
         if not kept.exists() or kept.read_text() != renders.chart(bench, renders.values(environment)):
-            raise Failed(f"{kept.relative_to(bench.root)} is not what the chart renders: look at the difference after scripts/render, and commit it")
+            name = kept.relative_to(bench.root)
+            raise Failed(f"{name} is not what the chart renders: look at the difference after scripts/render, and commit it")
     isolated = {environment: (renders.GOLDEN / f"{environment}.yaml").read_text() for environment in ("prod-a", "prod-b")}
     for environment, text in isolated.items():
         for account in set(re.findall(r"\d{12}", renders.values("prod-b" if environment == "prod-a" else "prod-a").read_text())) - {"0" * 12}:
@@ -199,14 +200,14 @@ def formula(bench):
     """Evaluated by the library that KEDA evaluates it with."""
     asked = 0
     for name, text in renders.charts(bench):
-        documents = {document["kind"]: document for document in renders.documents(text)}
-        spec = documents["ScaledObject"]["spec"]
-        partitions = int(next(a for a in documents["Job"]["spec"]["template"]["spec"]["containers"] if a)["args"][3]) if name in renders.ENVIRONMENTS else None
-        steps = sorted({value for value in evaluate(bench, spec["advanced"]["scalingModifiers"]["formula"], [(lag * 500, 0) for lag in range(2000)])})
+        all_of = renders.documents(text)
+        spec = next(document for document in all_of if document["kind"] == "ScaledObject")["spec"]
+        partitions = next(int(d["spec"]["template"]["spec"]["containers"][0]["args"][3]) for d in all_of if d["metadata"]["name"] == "gavel-topics")
+        steps = sorted(set(evaluate(bench, spec["advanced"]["scalingModifiers"]["formula"], [(lag * 500, 0) for lag in range(2000)])))
         low, high = spec["minReplicaCount"], spec["maxReplicaCount"]
         if (steps[0], steps[-1]) != (low, high):
             raise Failed(f"{name}: the formula gives {steps}, but the bounds are {low} and {high}")
-        if partitions and any(partitions % step for step in steps):
+        if any(partitions % step for step in steps):
             raise Failed(f"{name}: {steps} do not all divide {partitions} partitions")
         policy = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
         for at in steps:
@@ -214,11 +215,12 @@ def formula(bench):
                 # What the autoscaler grants at once is a divisor, too, or the share of the partitions is uneven until the next step.
                 up, down = policy["scaleUp"]["policies"][0]["value"], policy["scaleDown"]["policies"][0]["value"]
                 granted = min(wanted, at + at * up // 100) if wanted > at else max(wanted, at - at * down // 100)
-                if partitions and partitions % granted:
+                if partitions % granted:
                     raise Failed(f"{name}: from {at} to {wanted} goes by way of {granted}, which does not divide {partitions}")
         asked += 2000
     spec = next(d for d in renders.documents(renders.chart(bench, renders.values("prod-a"))) if d["kind"] == "ScaledObject")["spec"]
-    cases = [((0, 0), 6), ((0, 20_000), 6), ((0, 26_000), 8), ((0, 47_000), 12), ((0, 90_000), 24), ((100_000, 47_000), 16), ((300_000, 47_000), 48), ((9e9, 0), 48)]
+    cases = [((0, 0), 6), ((0, 20_000), 6), ((0, 26_000), 8), ((0, 47_000), 12), ((0, 90_000), 24)]
+    cases += [((100_000, 47_000), 16), ((300_000, 47_000), 48), ((9e9, 0), 48)]
     said = evaluate(bench, spec["advanced"]["scalingModifiers"]["formula"], [case for case, _ in cases])
     if said != [wanted for _, wanted in cases]:
         raise Failed(f"prod-a: {[case for case, _ in cases]} gives {said}")

@@ -48,7 +48,8 @@ capabilities: { drop: [ALL] }
   value: security.protocol=SASL_SSL;sasl.mechanism=SCRAM-SHA-512;sasl.username=$(KAFKA_USERNAME);sasl.password=$(KAFKA_PASSWORD)
 {{- else if eq .Values.kafka.auth "mtls" }}
 - name: GAVEL_KAFKA_PROPERTIES
-  value: security.protocol=SSL;ssl.ca.location=/etc/gavel/tls/ca.crt;ssl.certificate.location=/etc/gavel/tls/tls.crt;ssl.key.location=/etc/gavel/tls/tls.key
+  {{- $files := dict "ssl.ca.location" "ca.crt" "ssl.certificate.location" "tls.crt" "ssl.key.location" "tls.key" }}
+  value: security.protocol=SSL{{ range $key, $file := $files }};{{ $key }}=/etc/gavel/tls/{{ $file }}{{ end }}
 {{- end }}
 - name: AWS_REGION
   value: {{ .Values.kafka.region }}
