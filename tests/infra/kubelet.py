@@ -4,13 +4,13 @@ Invariant: a pod is Ready exactly while its process answers /readyz, and gone on
 autoscaler and the StatefulSet see is what the processes do.
 """
 
+import contextlib
 import json
 import os
 import re
 import signal
 import subprocess
 import threading
-import time
 import urllib.request
 
 from infra.cluster import HOST, dies_with_its_parent, free_ports
@@ -24,9 +24,9 @@ class Kubelet:
     def __init__(self, here, binary, directory, instance):
         self.here, self.binary, self.dir, self.instance = here, binary, directory, instance
         self.processes, self.ports, self.shown = {}, {}, {}
-        self.starts = self.ends = 0
+        self.starts = self.restarts = self.ends = 0
         self.open, self.over = threading.Event(), threading.Event()
-        self.problem = None
+        self.impolite = []
         said = subprocess.run([binary, "settings"], capture_output=True, text=True, check=True).stdout
         self.settings = set(re.findall(r"^# (GAVEL_[A-Z_]+)$", said, re.MULTILINE))
         self.thread = threading.Thread(target=self.work, daemon=True)
@@ -42,34 +42,35 @@ class Kubelet:
         for process in self.processes.values():
             process.terminate()
         for process in self.processes.values():
-            process.wait(GRACE)
+            try:
+                process.wait(GRACE)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
     def check(self):
-        if self.problem:
-            raise Failed(f"the kubelet ended: {self.problem}")
+        if self.impolite:
+            raise Failed(f"ended badly after a SIGTERM: {self.impolite}")
 
     def work(self):
-        while not self.over.is_set():
-            try:
+        while not self.over.wait(LOOK_EVERY):
+            # What changed under the hands is seen again at the next look.
+            with contextlib.suppress(OSError, Failed):
                 if self.open.is_set():
                     self.look()
-            except (OSError, Failed, json.JSONDecodeError) as error:
-                self.problem = error
-            time.sleep(LOOK_EVERY)
 
     def look(self):
         selector = f"app.kubernetes.io/instance={self.instance},app.kubernetes.io/component=processor"
-        present = {pod["metadata"]["name"]: pod for pod in self.here.read(f"/api/v1/namespaces/gavel/pods?labelSelector={selector}")["items"]}
-        for name, pod in present.items():
+        for pod in self.here.read(f"/api/v1/namespaces/gavel/pods?labelSelector={selector}")["items"]:
+            name = pod["metadata"]["name"]
             if pod["metadata"].get("deletionTimestamp"):
                 self.end(name, pod)
             elif pod["spec"].get("nodeName"):
                 if name not in self.processes:
                     self.start(name, pod)
                 elif self.processes[name].poll() is not None:
-                    self.problem = f"{name} ended by itself with {self.processes[name].returncode}: {self.dir / name}.log"
+                    self.restarts += 1
+                    self.start(name, pod)
                 self.show(name, pod)
-        self.problem = self.problem if self.problem and str(self.problem).find("by itself") > 0 else None
 
     def environment(self, name, container):
         """What the pod's own environment says, but for addresses and paths of this machine, and what this binary does not know yet."""
@@ -130,7 +131,7 @@ class Kubelet:
                 process.kill()
                 code = "nothing within its grace period"
             if code != 0:
-                self.problem = f"{name} ended by itself with {code} after a SIGTERM"
+                self.impolite.append((name, code))
             self.ends += 1
         self.here.kubectl("--namespace", "gavel", "delete", "pod", name, "--grace-period=0", "--force", "--ignore-not-found")
         self.shown.pop(name, None)

@@ -57,6 +57,8 @@ def autoscaling(bench):
         sender = load(binary, brokers, work, rate=600, seconds=600)
         stack.callback(sender.kill)
         watch.until("replicas grow with the rate", lambda: watch.settled(HIGH), 180)
+        if kubelet.restarts:
+            raise Failed(f"{kubelet.restarts} processors ended by themselves: see {work}")
         kafka.stop()
         began = time.monotonic()
         while time.monotonic() - began < HELD:
@@ -82,7 +84,8 @@ def autoscaling(bench):
             raise Failed(f"replicas went {watch.steps}: not all divide the partitions")
         steps, starts, ends = watch.steps, kubelet.starts, kubelet.ends
         here.kubectl("--namespace", "gavel", "delete", "scaledobject/live", "statefulset/live", "--ignore-not-found", "--wait=false")
-    return f"replicas {'-'.join(map(str, steps))}; {starts} processes started, {ends} left; held {HELD:.0f} s without brokers; replay verified"
+    passed = "-".join(map(str, steps))
+    return f"replicas {passed}; {starts} processes started, {ends} ended; held {HELD:.0f} s without brokers; replay verified"
 
 
 def processor():
