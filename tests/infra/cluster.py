@@ -90,8 +90,9 @@ class Cluster:
         )  # fmt: skip
         self.launch(
             "apiserver", self.bench.tool("kubernetes", "kube-apiserver"), "--etcd-servers", client, "--secure-port", self.port,
-            "--bind-address", HOST, "--advertise-address", HOST, "--endpoint-reconciler-type", "none", "--service-cluster-ip-range", "10.96.0.0/16", "--cert-dir", pki,
-            "--token-auth-file", pki / "tokens.csv", "--authorization-mode", "RBAC", "--service-account-issuer", "https://kubernetes.default.svc",
+            "--bind-address", HOST, "--advertise-address", HOST, "--endpoint-reconciler-type", "none",
+            "--service-cluster-ip-range", "10.96.0.0/16", "--cert-dir", pki, "--token-auth-file", pki / "tokens.csv", "--authorization-mode", "RBAC",
+            "--service-account-issuer", "https://kubernetes.default.svc",
             "--service-account-key-file", pki / "accounts.key", "--service-account-signing-key-file", pki / "accounts.key",
             # One certificate is the authority for clients and for the aggregator; its name keeps the two apart.
             "--client-ca-file", pki / "proxy.crt", "--proxy-client-cert-file", pki / "proxy.crt", "--proxy-client-key-file", pki / "proxy.key",

@@ -10,6 +10,7 @@ import functools
 REMOVED = object()
 POD = ("spec", "template", "spec")
 CONTAINER = (*POD, "containers", 0)
+WORLD = {"ipBlock": {"cidr": "0.0.0.0/0"}}
 
 
 def made(documents, kind, path, value):
@@ -47,12 +48,12 @@ POLICY = [
     ("replicas", "StatefulSet", ("spec", "replicas"), 6, "belong to the autoscaler"),
     ("one after the other", "StatefulSet", ("spec", "podManagementPolicy"), "OrderedReady", "start in parallel"),
     ("longer than a spot node lives", "StatefulSet", (*POD, "terminationGracePeriodSeconds"), 180, "spot nodes end"),
-    ("caches without a bound", "StatefulSet", (*CONTAINER, "env"), [{"name": "GAVEL_RUN_CONTEXT_BYTES", "value": "99999999999"}], "half of the memory"),
+    ("unbounded caches", "StatefulSet", (*CONTAINER, "env"), [{"name": "GAVEL_RUN_CONTEXT_BYTES", "value": "99999999999"}], "half of the memory"),
     ("one probe for two questions", "StatefulSet", (*CONTAINER, "livenessProbe", "httpGet", "path"), "/readyz", "what readiness asks"),
     ("any verb", "Role", ("rules", 0, "verbs"), ["*"], "a wildcard"),
     ("cluster-admin", "RoleBinding", ("roleRef", "name"), "cluster-admin", "binds cluster-admin"),
     ("open to everybody", "NetworkPolicy", ("spec", "ingress"), [{"ports": [{"port": 9464}]}], "open to everybody"),
-    ("to the world", "NetworkPolicy", ("spec", "egress"), [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [{"port": 22}]}], "the whole world"),
+    ("to the world", "NetworkPolicy", ("spec", "egress"), [{"to": [WORLD], "ports": [{"port": 22}]}], "the whole world"),
     ("down to zero", "ScaledObject", ("spec", "minReplicaCount"), 0, "switch judging off"),
     ("no fallback", "ScaledObject", ("spec", "fallback"), REMOVED, "switch judging off"),
     ("blind to restores", "ScaledObject", ("spec", "triggers", 0, "metadata", "excludePersistentLag"), "true", "being restored"),

@@ -156,7 +156,8 @@ def conform(bench):
 
 @check("kube-score")
 def score(bench):
-    stricter = "container-memory-requests-equal-limits,container-ephemeral-storage-request-equals-limit,container-seccomp-profile,container-ports-check"
+    stricter = "container-memory-requests-equal-limits,container-ephemeral-storage-request-equals-limit"
+    stricter += ",container-seccomp-profile,container-ports-check"
     command = [bench.tool("kube-score"), "score", "--kubernetes-version", "v1.33", "--ignore-container-cpu-limit", "--enable-optional-test"]
     command += [stricter, "--exit-one-on-warning", "--output-format", "ci", "-"]
     judged = 0
