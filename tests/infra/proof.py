@@ -69,6 +69,13 @@ class Bench:
         except tools.Missing as missing:
             raise Unavailable(str(missing)) from missing
 
+    def home(self, name):
+        """The directory of a pinned tool, for what it keeps besides programs."""
+        try:
+            return tools.home(name)
+        except tools.Missing as missing:
+            raise Unavailable(str(missing)) from missing
+
     def run(self, *command, cwd=None, env=None, text=None, within=600, ok=(0,)):
         """Runs a command to its end and returns what it did; Failed with all it said unless its exit code is one of `ok`."""
         command = [str(word) for word in command]

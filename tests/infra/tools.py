@@ -6,7 +6,7 @@ Kubernetes, KEDA and OpenTofu together would leave twenty gigabytes behind.
 
     kind = "go"        `programs` = {name = "package"}, built in this module with `ldflags`; `keep` = [{module, path, as}]: directories of modules
     kind = "python"    a virtual environment with requirements.txt; `programs` = {name = "bin/name"}
-    kind = "npm"       `npm ci --ignore-scripts`; `programs` = {name = "node_modules/…"}
+    kind = "npm"       `npm ci --ignore-scripts`; `programs` = {name = "node_modules/…"}; `unzip` = archives among them, unpacked at the top
     kind = "apt"       `packages`, unpacked without installing them; `programs` = {name = "usr/bin/name"}
     cost = " (four minutes, once)"   said while one waits
     then = "schema.py"               a script beside the pins, run in the tool's directory once all is there: makes what is wanted of it
@@ -14,6 +14,7 @@ Kubernetes, KEDA and OpenTofu together would leave twenty gigabytes behind.
 
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -92,9 +93,10 @@ def discard(tree):
 
 
 def call(*command, cwd, env=None):
-    subprocess.run(
+    """Its standard output."""
+    return subprocess.run(
         [str(word) for word in command], cwd=cwd, env={**os.environ, **(env or {})}, capture_output=True, text=True, check=True
-    )
+    ).stdout
 
 
 def build_go(pins, spec, work):
@@ -104,11 +106,9 @@ def build_go(pins, spec, work):
     for name, package in spec["programs"].items():
         call("nice", "go", "build", "-ldflags", f"-s -w {spec.get('ldflags', '')}", "-o", work / name, package, cwd=module, env=env)
     for copied in spec.get("keep", []):
-        # A directory of a module that is read, not built: custom resource definitions, say.
-        listed = subprocess.run(
-            ["go", "list", "-m", "-f", "{{.Dir}}", copied["module"]], cwd=module, env={**os.environ, **env}, capture_output=True, text=True, check=True
-        )
-        shutil.copytree(Path(listed.stdout.strip()) / copied["path"], work / copied["as"])
+        # A directory of a module that is read, not built: custom resource definitions, say. Nothing may have fetched it yet.
+        found = json.loads(call("go", "mod", "download", "-json", copied["module"], cwd=module, env=env))
+        shutil.copytree(Path(found["Dir"]) / copied["path"], work / copied["as"])
     for left in (module, build, work / "modules"):
         discard(left)
 
@@ -123,6 +123,11 @@ def install_npm(pins, spec, work):
         if (pins / file).exists():
             shutil.copy(pins / file, work / file)
     call("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=work)
+    for archive in spec.get("unzip", []):
+        shutil.unpack_archive(work / archive, work)  # without the right to execute, which zipfile drops
+        (work / archive).unlink()
+    for program in spec["programs"].values():
+        (work / program).chmod(0o755)
 
 
 def unpack_apt(pins, spec, work):
