@@ -130,7 +130,7 @@ variable "secrets" {
   description = "Secrets that External Secrets brings into the cluster: name => what it is for."
   type        = map(string)
   default = {
-    alertmanager-slack = "Alertmanager's webhook of Slack"
+    slack = "Alertmanager's way to Slack: {\"webhook\": address}"
   }
 }
 

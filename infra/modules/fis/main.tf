@@ -16,7 +16,7 @@ locals {
     pod-delete = {
       about     = "A processor is killed at once: its partitions are judged again from what was stored, with the same bytes"
       action    = "aws:eks:pod-delete"
-      parameter = { kubernetesServiceAccount = var.service_account, gracePeriodSeconds = "0" }
+      parameter = { kubernetesServiceAccount = var.service_account, gracePeriodSeconds = "0", fisPodSecurityPolicy = "restricted" }
       role      = "Pods"
       type      = "aws:eks:pod"
       select    = "COUNT(1)"
@@ -26,7 +26,7 @@ locals {
         clusterIdentifier = var.cluster_arn
         namespace         = var.namespace
         selectorType      = "labelSelector"
-        selectorValue     = "app.kubernetes.io/name=gavel"
+        selectorValue     = "app.kubernetes.io/component=processor"
       }
     }
     az-network = {

@@ -65,7 +65,7 @@ resource "aws_iam_role_policy" "this" {
   })
 }
 
-# Inside the cluster an experiment is this user, with what the chart's Role `gavel-fis` gives it and nothing more.
+# Inside the cluster an experiment is this user, with what the Role `gavel-fis` (manifests/platform/drills) gives it and nothing more.
 resource "aws_eks_access_entry" "this" {
   cluster_name      = var.name
   principal_arn     = aws_iam_role.this.arn

@@ -1,7 +1,7 @@
 # What Karpenter needs from AWS: a role to start nodes with, a role for the nodes, and two minutes' notice before spot takes one away.
 
 resource "aws_iam_role" "node" {
-  name = "${var.cluster_name}-karpenter-node"
+  name = "${var.cluster_name}-node"
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

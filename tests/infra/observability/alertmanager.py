@@ -76,7 +76,7 @@ def in_action(bench):
     with sink(lambda path, body: (b"ok", {})) as (address, taken):
         (place / "url").write_text(f"{address}/")
         text = (bench.root / PLACE / "alertmanager.yaml").read_text()
-        text = text.replace("/etc/alertmanager/secrets/slack/url", str(place / "url")).replace("/etc/alertmanager/config/", f"{bench.root / PLACE}/")
+        text = text.replace("/etc/alertmanager/secrets/alertmanager-slack/webhook", str(place / "url")).replace("/etc/alertmanager/config/", f"{bench.root / PLACE}/")
         (place / "alertmanager.yaml").write_text(re.sub(r"group_(wait|interval): \w+", r"group_\1: 1s", text))
         arguments = [f"--config.file={place / 'alertmanager.yaml'}", f"--storage.path={place / 'data'}", f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="]
         with running(place / "log", *started(bench, *arguments)):
