@@ -4,6 +4,7 @@ Invariant: a check that judges manifests is shown, in the same run, that it refu
 A mistake is (what it is, kind, path into the document, the wrong value, what the refusal says); REMOVED takes the key away.
 """
 
+import base64
 import copy
 import functools
 
@@ -71,6 +72,11 @@ POLICY = [
     ("plain text", "PeerAuthentication", ("spec", "mtls", "mode"), "PERMISSIVE", "plain text"),
     ("keys in a store", "ClusterSecretStore", ("spec", "provider", "aws", "auth"), {"secretRef": {}}, "keys of the cloud"),
     ("any version", "Application", ("spec", "sources", 0, "targetRevision"), "1.*", "is not pinned"),
+    ("a secret", "Secret", ("data", "slack.tmpl"), base64.b64encode(b"https://hooks.slack.com/services/T0/B0/x").decode(), "never here"),
+    ("a collector that moves", "Deployment", (*CONTAINER, "image"), "otel/opentelemetry-collector-contrib:latest", "not named by its digest"),
+    ("more of the host than its logs", "DaemonSet", (*POD, "volumes", 1, "hostPath", "path"), "/", "is a path of the host"),
+    ("logs that can be written", "DaemonSet", (*CONTAINER, "volumeMounts", 1, "readOnly"), False, "is a path of the host"),
+    ("an alert without a runbook", "PrometheusRule", ("spec", "groups", -1, "rules", -1, "annotations", "runbook_url"), REMOVED, "has no runbook_url"),
     ("any repository", "AppProject", ("spec", "sourceRepos"), ["*"], "from anywhere"),
 ]
 
@@ -80,6 +86,7 @@ SCHEMA = [
     ("a misspelt key of a definition", "ScaledObject", ("spec", "minReplicas"), 6, "minReplicas"),
     ("a word for a number", "PodDisruptionBudget", ("spec", "unhealthyPodEvictionPolicy"), 1, "unhealthyPodEvictionPolicy"),
     ("a mode that there is not", "PeerAuthentication", ("spec", "mtls", "mode"), "STRIKT", "mode"),
+    ("a misspelt key of an alert", "PrometheusRule", ("spec", "groups", 0, "rules", 0, "expresion"), "up", "expresion"),
     ("no issuer", "Certificate", ("spec", "issuerRef"), REMOVED, "issuerRef"),
     ("a source of a release that there is not", "HelmRelease", ("spec", "chart", "spec", "sourceRef", "kind"), "Git", "kind"),
 ]

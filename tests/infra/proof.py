@@ -4,9 +4,11 @@ Invariant: an artefact counts as proven only by a check that could have rejected
 says why (`Unavailable`), and is never taken for one that passed.
 """
 
+import functools
 import os
 import shutil
 import subprocess
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +34,26 @@ class Check:
 
 
 CHECKS = {}
+
+
+def once(make):
+    """What several checks look at is made once for each bench, though they run at the same time; a failure is made once, too."""
+    made, lock = {}, threading.RLock()
+
+    @functools.wraps(make)
+    def of(bench):
+        with lock:
+            if bench not in made:
+                try:
+                    made[bench] = (make(bench), None)
+                except (Failed, Unavailable) as failed:
+                    made[bench] = (None, failed)
+        found, failed = made[bench]
+        if failed:
+            raise failed
+        return found
+
+    return of
 
 
 def check(name, lane="fast"):

@@ -4,7 +4,6 @@ Invariant: every check looks at the same bytes, those that a cluster would get. 
 manifests/golden, so that a review shows what a change of the chart does; `python -m infra.renders` (scripts/render) makes them anew.
 """
 
-import functools
 import json
 import sys
 import tempfile
@@ -12,11 +11,12 @@ from pathlib import Path
 
 import yaml
 
-from infra.proof import ROOT, Bench
+from infra.proof import ROOT, Bench, once
 
 ENVIRONMENTS = ("dev", "staging", "prod-a", "prod-b")
 CHART = ROOT / "manifests/chart/gavel"
 GOLDEN = ROOT / "manifests/golden"
+WATCHING = ("observability", "observability/logs", *(f"observability/collector/overlays/{sink}" for sink in ("jaeger", "datadog", "both")))
 SCHEMAS = "1.36.0"  # of Kubernetes; the control plane that the other lane starts is of this line, too
 
 
@@ -74,10 +74,11 @@ def applications(bench, environment):
     return made
 
 
-@functools.cache
+@once
 def everything(bench):
     """[(name, documents)]: all that any cluster gets from this repository, charts of others aside."""
     every = [(f"chart-{name}", documents(text)) for name, text in charts(bench)]
+    every += [(name.replace("/", "-"), documents(kustomized(bench, name))) for name in WATCHING]
     for environment in ENVIRONMENTS:
         every.append((f"platform-{environment}", documents(kustomized(bench, f"platform/{environment}"))))
         every.append((f"argocd-{environment}", documents(kustomized(bench, f"gitops/argocd/{environment}"))))

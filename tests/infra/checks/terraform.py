@@ -3,7 +3,6 @@
 Invariant: every module and every environment that is in infra/ is checked; none is listed here by name, so none can be forgotten.
 """
 
-import functools
 import json
 import re
 import shutil
@@ -12,18 +11,18 @@ from ipaddress import ip_network
 
 from infra import rights
 from infra.opentofu import Opentofu, backend_file, var_files
-from infra.proof import Failed, Unavailable, check
+from infra.proof import Failed, Unavailable, check, once
 
 ENVIRONMENTS = ("dev", "staging", "prod-a", "prod-b")
 PASSED = re.compile(r"(\d+) passed, (\d+) failed")
 
 
-@functools.cache
+@once
 def opentofu(bench):
     return Opentofu(bench)
 
 
-@functools.cache
+@once
 def environments(bench):
     """All environments as they would stand. Two at a time: there are two cores."""
     tofu = opentofu(bench)

@@ -15,7 +15,19 @@ deny contains sprintf("%s: binds cluster-admin", [named]) if {
 	input.roleRef.name == "cluster-admin"
 }
 
-deny contains sprintf("%s: secrets are made in the cluster, never here", [named]) if input.kind == "Secret"
+deny contains sprintf("%s: secrets are made in the cluster, never here", [named]) if {
+	input.kind == "Secret"
+	not only_routes
+}
+
+# The operator of Prometheus wants Alertmanager's configuration in a Secret. There is none in it: addresses and keys come as files.
+only_routes if {
+	input.metadata.name == "alertmanager-gavel"
+	object.keys(input.data) == {"alertmanager.yaml", "slack.tmpl"}
+	every encoded in input.data {
+		not regex.match(`(?i)(hooks\.slack\.com|(api_url|api_key|password|token|routing_key|service_key)\s*:)`, base64.decode(encoded))
+	}
+}
 
 deny contains sprintf("%s: a rule without peers is open to everybody", [named]) if {
 	input.kind == "NetworkPolicy"
