@@ -1,13 +1,13 @@
 """A kubelet as small as the test needs: it runs what the pods of one StatefulSet say, as processes of this machine.
 
 Invariant: a pod is Ready exactly while its process answers /readyz, and gone only when its process has ended after a SIGTERM: what the
-autoscaler and the StatefulSet see is what the processes do.
+autoscaler and the StatefulSet see is what the processes do. A process gets the token of its pod's service account and nothing else of the
+cluster's: whether it is still wanted it asks the API server itself, with the rights that the chart gives it.
 """
 
 import contextlib
 import json
 import os
-import re
 import signal
 import subprocess
 import threading
@@ -18,17 +18,16 @@ from infra.proof import Failed
 
 LOOK_EVERY = 0.4  # seconds
 GRACE = 60.0  # seconds from the polite signal to the other one
+FAREWELL = "leaves the group for good"
 
 
 class Kubelet:
     def __init__(self, here, binary, directory, instance):
         self.here, self.binary, self.dir, self.instance = here, binary, directory, instance
         self.processes, self.ports, self.shown = {}, {}, {}
-        self.starts = self.restarts = self.ends = 0
+        self.starts = self.restarts = self.ends = self.farewells = 0
         self.open, self.over = threading.Event(), threading.Event()
         self.impolite = []
-        said = subprocess.run([binary, "settings"], capture_output=True, text=True, check=True).stdout
-        self.settings = set(re.findall(r"^# (GAVEL_[A-Z_]+)$", said, re.MULTILINE))
         self.thread = threading.Thread(target=self.work, daemon=True)
         self.thread.start()
 
@@ -72,8 +71,21 @@ class Kubelet:
                     self.start(name, pod)
                 self.show(name, pod)
 
-    def environment(self, name, container):
-        """What the pod's own environment says, but for addresses and paths of this machine, and what this binary does not know yet."""
+    def account(self, name, spec):
+        """The directory that a kubelet mounts into every container: namespace, token, and who signed the API server's certificate."""
+        place = self.dir / f"{name}-account"
+        place.mkdir(exist_ok=True)
+        (place / "namespace").write_text("gavel")
+        *_, authority = (self.here.dir / "pki/apiserver.crt").read_text().partition("-----END CERTIFICATE-----\n")
+        (place / "ca.crt").write_text(authority)
+        if spec.get("automountServiceAccountToken") is not False:
+            bound = ("--bound-object-kind", "Pod", "--bound-object-name", name)
+            token = self.here.kubectl("--namespace", "gavel", "create", "token", spec["serviceAccountName"], *bound).stdout
+            (place / "token").write_text(token)
+        return place
+
+    def environment(self, name, spec, container):
+        """What the pod's own environment says, but for addresses and paths of this machine."""
         given = {}
         for variable in container["env"]:
             path = variable.get("valueFrom", {}).get("fieldRef", {}).get("fieldPath")
@@ -81,18 +93,20 @@ class Kubelet:
         given["GAVEL_RUN_DATA_DIR"] = str(self.dir / name)
         (self.ports[name],) = free_ports(1)
         given["GAVEL_HTTP_LISTEN"] = f"{HOST}:{self.ports[name]}"
-        given.pop("GAVEL_RUN_STATEFUL_SET", None)  # there is no account of a pod here: see end()
-        return {key: value for key, value in given.items() if not key.startswith("GAVEL_") or key in self.settings or key == "GAVEL_LOG"}
+        given["GAVEL_RUN_SERVICE_ACCOUNT_DIR"] = str(self.account(name, spec))
+        given |= {"KUBERNETES_SERVICE_HOST": HOST, "KUBERNETES_SERVICE_PORT": str(self.here.port)}
+        return given
 
     def start(self, name, pod):
         (container,) = pod["spec"]["containers"]
+        environment = self.environment(name, pod["spec"], container)
         with open(self.dir / f"{name}.log", "ab") as log:
             self.processes[name] = subprocess.Popen(
                 [str(self.binary), *container["args"]],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={"PATH": os.environ["PATH"], **self.environment(name, container)},
+                env={"PATH": os.environ["PATH"], **environment},
                 preexec_fn=dies_with_its_parent,
             )
         self.starts += 1
@@ -121,9 +135,8 @@ class Kubelet:
         process = self.processes.pop(name, None)
         if process:
             wanted = self.here.read("/apis/apps/v1/namespaces/gavel/statefulsets/" + self.instance)["spec"]["replicas"]
-            if int(name.rsplit("-", 1)[1]) >= wanted:
-                # In a cluster the process asks this itself (GAVEL_RUN_STATEFUL_SET); it leaves the group for good either way.
-                (self.dir / name / "leave").touch()
+            log = self.dir / f"{name}.log"
+            before = log.stat().st_size
             process.send_signal(signal.SIGTERM)
             try:
                 code = process.wait(GRACE)
@@ -132,6 +145,11 @@ class Kubelet:
                 code = "nothing within its grace period"
             if code != 0:
                 self.impolite.append((name, code))
+            said = log.read_bytes()[before:].decode(errors="replace")
+            if int(name.rsplit("-", 1)[1]) >= wanted:
+                self.farewells += 1
+                if FAREWELL not in said:
+                    self.impolite.append((name, f"one of {wanted} that are wanted no more, it did not leave for good: {said[-600:]}"))
             self.ends += 1
         self.here.kubectl("--namespace", "gavel", "delete", "pod", name, "--grace-period=0", "--force", "--ignore-not-found")
         self.shown.pop(name, None)

@@ -78,7 +78,6 @@ resource "aws_eks_addon" "coredns" {
   cluster_name                = aws_eks_cluster.this.name
   addon_name                  = "coredns"
   addon_version               = var.addons.coredns
-  configuration_values        = jsonencode({ tolerations = [{ key = "CriticalAddonsOnly", operator = "Exists" }] })
   resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "OVERWRITE"
 
@@ -89,7 +88,6 @@ resource "aws_eks_addon" "ebs" {
   cluster_name                = aws_eks_cluster.this.name
   addon_name                  = "aws-ebs-csi-driver"
   addon_version               = var.addons.aws-ebs-csi-driver
-  configuration_values        = jsonencode({ controller = { tolerations = [{ key = "CriticalAddonsOnly", operator = "Exists" }] } })
   resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "OVERWRITE"
 

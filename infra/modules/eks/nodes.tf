@@ -52,6 +52,7 @@ resource "aws_launch_template" "controllers" {
   }
 }
 
+# Without a taint: all that is not a processor runs here, since Karpenter's nodes take processors alone (manifests/platform/base/nodes.yaml).
 resource "aws_eks_node_group" "controllers" {
   cluster_name    = aws_eks_cluster.this.name
   node_group_name = "controllers"
@@ -60,7 +61,7 @@ resource "aws_eks_node_group" "controllers" {
   ami_type        = "AL2023_ARM_64_STANDARD"
   capacity_type   = "ON_DEMAND"
   instance_types  = var.controllers.instance_types
-  labels          = { "gavel.dev/nodes" = "controllers" }
+  labels          = { "gavel/nodes" = "controllers" }
 
   launch_template {
     id      = aws_launch_template.controllers.id
@@ -75,12 +76,6 @@ resource "aws_eks_node_group" "controllers" {
 
   update_config {
     max_unavailable = 1
-  }
-
-  taint {
-    key    = "CriticalAddonsOnly"
-    value  = "true"
-    effect = "NO_SCHEDULE"
   }
 
   depends_on = [aws_eks_addon.before_nodes, aws_iam_role_policy_attachment.node]

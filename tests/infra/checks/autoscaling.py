@@ -82,10 +82,12 @@ def autoscaling(bench):
         kubelet.check()
         if set(watch.steps) - {1, 2, 4, 8}:
             raise Failed(f"replicas went {watch.steps}: not all divide the partitions")
+        if not kubelet.farewells:
+            raise Failed("no processor left for good")
         steps, starts, ends = watch.steps, kubelet.starts, kubelet.ends
         here.kubectl("--namespace", "gavel", "delete", "scaledobject/live", "statefulset/live", "--ignore-not-found", "--wait=false")
     passed = "-".join(map(str, steps))
-    return f"replicas {passed}; {starts} processes started, {ends} ended; held {HELD:.0f} s without brokers; replay verified"
+    return f"replicas {passed}; {starts} processes started, {ends} ended, {kubelet.farewells} of them for good by their own question; held {HELD:.0f} s without brokers; replay verified"
 
 
 def processor():
