@@ -98,6 +98,14 @@ class Bench:
         except tools.Missing as missing:
             raise Unavailable(str(missing)) from missing
 
+    def binary(self):
+        """The `gavel` that GAVEL_BINARY names, or that was built last."""
+        target = os.environ.get("CARGO_TARGET_DIR") or tools.cache().parent / "target"
+        binary = Path(os.environ.get("GAVEL_BINARY") or Path(target) / "release" / "gavel")
+        if not os.access(binary, os.X_OK):
+            raise Unavailable(f"{binary} is not there: cargo build --release --package gavel, or say GAVEL_BINARY")
+        return binary
+
     def run(self, *command, cwd=None, env=None, text=None, within=600, ok=(0,)):
         """Runs a command to its end and returns what it did; Failed with all it said unless its exit code is one of `ok`."""
         command = [str(word) for word in command]

@@ -5,27 +5,25 @@ Only the sizes and the periods are smaller than in production, and the brokers a
 
 import contextlib
 import json
-import os
 import subprocess
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 from infra import renders
 from infra.checks.control_plane import nodes
 from infra.cluster import HOST, dies_with_its_parent, eventually
 from infra.kubelet import Kubelet
-from infra.proof import Failed, Unavailable, check
+from infra.proof import Failed, check
 
-PARTITIONS, LOW, HIGH = 8, 1, 4
+PARTITIONS, LOW, BLIND, HIGH = 8, 1, 2, 4
 MESSAGES = 6000  # before anybody judges
 HELD = 25.0  # seconds without brokers: the autoscaler could shrink after five
 
 
 @check("autoscaling end to end", lane="control-plane")
 def autoscaling(bench):
-    binary = processor()
+    binary = bench.binary()
     work = bench.directory("autoscaling")
     here = nodes(bench)
     kafka = Kafka(bench, work / "kafka")
@@ -65,13 +63,19 @@ def autoscaling(bench):
             if watch.replicas != HIGH:
                 raise Failed(f"the brokers are away, and replicas went to {watch.replicas}")
             time.sleep(0.5)
-        watch.until("the autoscaler says that it is blind", lambda: falls_back(here), 60)
+        watch.until("the autoscaler says that it is blind", lambda: is_blind(here), 60)
         if watch.replicas != HIGH:
             raise Failed(f"the brokers are away, and replicas went to {watch.replicas}")
         sender.kill()
         sender.wait()
         kafka.start()
         watch.until("replicas shrink again", lambda: watch.settled(LOW), 240)
+
+        # Half of what it looks at is away: rather too many than too few.
+        prometheus.away = True
+        watch.until("replicas fall back", lambda: falls_back(here) and watch.settled(BLIND), 120)
+        prometheus.away = False
+        watch.until("replicas shrink when the rate is seen again", lambda: watch.settled(LOW), 120)
 
         done = subprocess.run(
             [binary, "replay", "verify", "--bootstrap-servers", brokers, "--output", "json"], capture_output=True, text=True, check=False, cwd=work
@@ -87,14 +91,9 @@ def autoscaling(bench):
         steps, starts, ends = watch.steps, kubelet.starts, kubelet.ends
         here.kubectl("--namespace", "gavel", "delete", "scaledobject/live", "statefulset/live", "--ignore-not-found", "--wait=false")
     passed = "-".join(map(str, steps))
-    return f"replicas {passed}; {starts} processes started, {ends} ended, {kubelet.farewells} of them for good by their own question; held {HELD:.0f} s without brokers; replay verified"
-
-
-def processor():
-    binary = os.environ.get("GAVEL_BINARY") or Path(os.environ.get("CARGO_TARGET_DIR", "")) / "release/gavel"
-    if not Path(binary).exists():
-        raise Unavailable(f"{binary} is not built: cargo build --release, or say GAVEL_BINARY")
-    return Path(binary)
+    said = f"replicas {passed}; {starts} processes started, {ends} ended, {kubelet.farewells} of them for good by their own question; "
+    said += f"held {HELD:.0f} s without brokers, fell back to {BLIND} without Prometheus; replay verified; "
+    return said + "; ".join(watch.took)
 
 
 def gavel(binary, brokers, *words, text=None):
@@ -133,7 +132,7 @@ def deployed(bench, brokers, prometheus, checkpoints):
         "resources.memoryMiB": 512,
         "scaling.min": LOW,
         "scaling.max": HIGH,
-        "scaling.fallback": 2,
+        "scaling.fallback": BLIND,
         "scaling.lagPerReplica": 1000,
         "scaling.ratePerReplica": 150,
         "scaling.prometheus": prometheus,
@@ -149,6 +148,12 @@ def deployed(bench, brokers, prometheus, checkpoints):
             store = next(variable for variable in container["env"] if variable["name"] == "GAVEL_CHECKPOINTS_STORE")
             store["value"] = str(checkpoints)  # there is no bucket here; a directory that all share is the same to a processor
     return made
+
+
+def is_blind(here):
+    """Without brokers KEDA cannot even make its client, so there is no fallback either: the autoscaler has no metric, and leaves things alone."""
+    found = here.read("/apis/autoscaling/v2/namespaces/gavel/horizontalpodautoscalers/keda-hpa-live")
+    return any(one["type"] == "ScalingActive" and one["status"] == "False" for one in found["status"]["conditions"])
 
 
 def falls_back(here):
@@ -172,6 +177,7 @@ class Watch:
 
     def __init__(self, here, kubelet):
         self.here, self.kubelet, self.steps, self.over = here, kubelet, [], threading.Event()
+        self.took = []
         self.thread = threading.Thread(target=self.work, daemon=True)
         self.thread.start()
 
@@ -194,7 +200,10 @@ class Watch:
 
     def until(self, what, found, within):
         try:
-            return eventually(what, lambda: self.kubelet.check() or self.here.alive() and found(), within)
+            began = time.monotonic()
+            seen = eventually(what, lambda: self.kubelet.check() or self.here.alive() and found(), within)
+            self.took.append(f"{what}: {time.monotonic() - began:.0f} s")
+            return seen
         except Failed as failed:
             raise Failed(f"{failed}; replicas so far {self.steps}; processes {sorted(self.kubelet.processes)}") from failed
 
@@ -207,12 +216,13 @@ class Prometheus:
     """Answers the one query of the ScaledObject with the rate of the real counters. A counter that starts again at nothing is no negative rate."""
 
     def __init__(self, kubelet):
-        rate = Rate(kubelet)
+        rate, self.away = Rate(kubelet), False
+        door = self
 
         class Door(BaseHTTPRequestHandler):
             def do_GET(self):
-                if "gavel_verdicts_total" not in self.path:
-                    self.send_error(400)
+                if door.away or "gavel_verdicts_total" not in self.path:
+                    self.send_error(503 if door.away else 400)
                     return
                 result = [{"metric": {}, "value": [time.time(), str(rate.now)]}]
                 body = json.dumps({"status": "success", "data": {"resultType": "vector", "result": result}}).encode()

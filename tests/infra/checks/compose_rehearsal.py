@@ -13,7 +13,6 @@ import urllib.request
 from chaos.bucket import Bucket
 from harness import Failure
 from infra.checks.delivery import OWN_IMAGE, compose_project
-from infra.checks.image import built
 from infra.proof import Failed, check
 from measure.world import Broker
 
@@ -26,7 +25,7 @@ class Stage:
     """Services of the file as processes of this machine."""
 
     def __init__(self, bench, project, addresses, paths):
-        self.bench, self.project, self.binary = bench, project, built(bench)
+        self.bench, self.project, self.binary = bench, project, bench.binary()
         self.addresses, self.paths = addresses, paths
         self.work = bench.directory("compose-rehearsal")
 

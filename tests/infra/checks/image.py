@@ -32,15 +32,6 @@ risk = 3
 """
 
 
-def built(bench):
-    """The binary that was built last, or the one that GAVEL_BINARY names."""
-    target = os.environ.get("CARGO_TARGET_DIR") or Path(os.environ.get("GAVEL_CACHE") or Path.home() / ".cache" / "gavel") / "target"
-    binary = Path(os.environ.get("GAVEL_BINARY") or Path(target) / "release" / "gavel")
-    if not binary.is_file():
-        raise Unavailable(f"{binary} is not built: cargo build --release --package gavel")
-    return binary
-
-
 def wanted(bench, binary):
     """(libraries, {(family, version)}) that the binary cannot start without."""
     libraries = set(re.findall(r"Shared library: \[(.+?)\]", bench.run("readelf", "--dynamic", binary).stdout))
@@ -57,7 +48,7 @@ def too_much(libraries, versions):
 
 @check("image-libraries")
 def image_libraries(bench):
-    libraries, versions = wanted(bench, built(bench))
+    libraries, versions = wanted(bench, bench.binary())
     if not libraries or not versions:
         raise Failed("readelf shows no library: the binary is not what it is taken for")
     if missing := too_much(libraries, versions):
@@ -105,7 +96,7 @@ class Rootfs:
 
 @check("image-contents")
 def image_contents(bench):
-    rootfs = Rootfs(bench, built(bench))
+    rootfs = Rootfs(bench, bench.binary())
     version = rootfs.gavel("--version").stdout.strip()
     (rootfs.root / "tmp/mine.toml").write_text(POLICY)
     judged = rootfs.gavel("judge", "--policy", "/tmp/mine.toml", "--output", "json", "-", text=LINE).stdout

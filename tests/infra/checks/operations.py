@@ -5,7 +5,6 @@ Invariant: a page names no file, heading, script or drill that does not exist. H
 
 import re
 
-from infra.checks.image import built
 from infra.proof import Failed, Unavailable, check
 
 LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
@@ -128,7 +127,7 @@ def fis_twins(bench):
 @check("migration-rehearsal", lane="control-plane")
 def migration_rehearsal(bench):
     """On real brokers: about two minutes."""
-    env = {"GAVEL_BINARY": str(built(bench))}
+    env = {"GAVEL_BINARY": str(bench.binary())}
     done = bench.run(bench.root / "scripts/rehearse-migration", "--rate", "300", "--seconds", "15", env=env, within=900)
     compared = re.findall(r"rehearse: ([^:]+): ([\d,]+) messages compared, (\d+) differ", done.stderr)
     return "; ".join(f"{what}: {number} compared, {differ} differ" for what, number, differ in compared)

@@ -8,7 +8,6 @@ import json
 import re
 import tarfile
 
-from infra.checks.image import built
 from infra.proof import Failed, check
 
 OLD, NEW = "sha256:" + "0" * 64, "sha256:" + "a1" * 32
@@ -87,7 +86,7 @@ def sbom(bench):
 
 @check("package")
 def package(bench):
-    binary, made = built(bench), [bench.directory("archive-1"), bench.directory("archive-2")]
+    binary, made = bench.binary(), [bench.directory("archive-1"), bench.directory("archive-2")]
     for out in made:
         bench.run(bench.root / "scripts/package", binary, "--out", out)
     first, second = ({file.name: file.read_bytes() for file in out.iterdir()} for out in made)

@@ -4,17 +4,15 @@ What the fast lane reads out of the source is compared with /metrics here; so th
 """
 
 import json
-import os
 import re
 import urllib.error
 import urllib.parse
 import urllib.request
 
-from infra import tools
 from infra.observability import dashboards, rules
 from infra.observability.exported import exported
 from infra.observability.process import free_port, running, wait
-from infra.proof import Failed, Unavailable
+from infra.proof import Failed
 
 POLICY = """
 [policy]
@@ -30,13 +28,6 @@ risk = 3
 """
 
 
-def binary():
-    built = os.environ.get("GAVEL_BINARY") or f"{os.environ.get('CARGO_TARGET_DIR') or tools.cache().parent / 'target'}/release/gavel"
-    if not os.access(built, os.X_OK):
-        raise Unavailable(f"{built} is not there: build it, or set GAVEL_BINARY")
-    return built
-
-
 def got(address):
     try:
         with urllib.request.urlopen(address, timeout=10) as answer:
@@ -46,7 +37,7 @@ def got(address):
 
 
 def evaluated(bench):
-    gavel, place = binary(), bench.directory("live-metrics")
+    gavel, place = bench.binary(), bench.directory("live-metrics")
     kafka = place / "kafka"
     try:
         servers = bench.run(bench.root / "scripts/kafka", "start", "--dir", kafka, "--heap", "384m").stdout.strip()
