@@ -41,7 +41,7 @@ run "every_zone_has_its_own_way_out" {
   command = apply
 
   assert {
-    condition     = keys(aws_nat_gateway.this) == var.availability_zones && keys(aws_route.nat) == var.availability_zones
+    condition     = toset(keys(aws_nat_gateway.this)) == toset(var.availability_zones) && toset(keys(aws_route.nat)) == toset(var.availability_zones)
     error_message = "the loss of one zone must not cut another one off"
   }
 
