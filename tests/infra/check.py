@@ -10,6 +10,7 @@ import pkgutil
 import sys
 import tempfile
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,6 +85,8 @@ class Run:
             found = ("FAILED", str(failed))
         except Unavailable as missing:
             found = ("skipped", str(missing))
+        except Exception:  # the check itself is wrong: the others are still worth their answers
+            found = ("FAILED", traceback.format_exc())
         print(f"      {name}: {found[0]}, {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
         return found
 

@@ -58,7 +58,20 @@ def stamp(pins):
 
 
 def home(name):
-    """The directory of a tool, made at its first use."""
+    """The directory of a tool, made at its first use. What could not be made is not tried again in the same run."""
+    if name in MISSED:
+        raise MISSED[name]
+    try:
+        return made_home(name)
+    except Missing as missing:
+        MISSED[name] = missing
+        raise
+
+
+MISSED = {}
+
+
+def made_home(name):
     pins = PINS / name
     spec = tomllib.loads((pins / "tool.toml").read_text())
     place = cache() / f"{name}-{stamp(pins)}"
@@ -100,6 +113,8 @@ def call(*command, cwd, env=None):
 
 
 def build_go(pins, spec, work):
+    if not shutil.which("go"):
+        raise OSError("there is no go on the PATH")
     module, build = work / "module", work / "build"
     shutil.copytree(pins, module)
     env = {"CGO_ENABLED": "0", "GOFLAGS": "-modcacherw -mod=readonly -trimpath", "GOCACHE": str(build), "GOMODCACHE": str(work / "modules")}
