@@ -123,12 +123,14 @@ impl Workload {
             8 => self.retry(cluster, rng, true),
             9 => self.overturn(cluster, rng),
             10 if rng.once_in(4) => self.erase(cluster, rng),
-            11 if rng.once_in(2) => self.register(cluster, rng),
-            _ => self.say(cluster, rng, partition),
+            11 => self.register(cluster, rng),
+            12 => self.say(cluster, rng, partition, true),
+            _ => self.say(cluster, rng, partition, false),
         }
     }
 
-    fn say(&mut self, cluster: &mut Cluster, rng: &mut Rng, partition: i32) {
+    /// Behind a registry's id, or as a single object.
+    fn say(&mut self, cluster: &mut Cluster, rng: &mut Rng, partition: i32, behind_id: bool) {
         self.ids += 1;
         let user = format!("u{}", rng.below(7));
         let message = ChatMessage {
@@ -145,7 +147,7 @@ impl Workload {
             reply_to: None,
         };
         let key = format!("c/{user}").into_bytes();
-        if rng.once_in(5) {
+        if behind_id {
             let mut value = Vec::new();
             encode_message(&message, &mut value);
             let id = rng.below(IDS) as u32;
