@@ -63,7 +63,12 @@ class Role:
 
     def commit(self, topic):
         offsets = ConsumerGroupTopicPartitions(self.group, [TopicPartition(topic, 0, 0)])
-        return self._settle(self.admin.alter_consumer_group_offsets([offsets]))
+        futures = self.admin.alter_consumer_group_offsets([offsets])
+        refused = self._settle(futures)
+        if refused is None:
+            (done,) = (future.result() for future in futures.values())
+            refused = next((one.error.name() for one in done.topic_partitions if one.error), None)
+        return refused
 
     def _settle(self, futures):
         try:
