@@ -34,9 +34,7 @@ COPY LICENSE /usr/share/doc/gavel/LICENSE
 COPY --from=build --chmod=0555 /gavel /usr/local/bin/gavel
 # A volume that is new takes its owner from here.
 COPY --from=build --chown=65532:65532 /empty /var/lib/gavel
-# librdkafka carries its own OpenSSL, which knows no place for authorities unless it is told.
-ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
-    GAVEL_RUN_DATA_DIR=/var/lib/gavel \
+ENV GAVEL_RUN_DATA_DIR=/var/lib/gavel \
     GAVEL_HTTP_LISTEN=0.0.0.0:9464
 USER 65532:65532
 EXPOSE 9464

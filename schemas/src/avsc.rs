@@ -16,6 +16,7 @@ pub const LOG_OPENED: &str = include_str!("../avsc/log_opened.avsc");
 pub const HISTORY_ACCEPTED: &str = include_str!("../avsc/history_accepted.avsc");
 pub const USER_ERASED: &str = include_str!("../avsc/user_erased.avsc");
 pub const VERDICT_OVERTURNED: &str = include_str!("../avsc/verdict_overturned.avsc");
+pub const SCHEMA_REGISTERED: &str = include_str!("../avsc/schema_registered.avsc");
 
 /// Older accepted versions of [`CHAT_MESSAGE`], oldest first.
 pub const OLD_CHAT_MESSAGES: [&str; 2] = [

@@ -1,11 +1,13 @@
 //! One value of `chat.messages` becomes a message, a marker or a refusal.
 //!
 //! Which bytes decode, and to what, is part of the engine: framings, known writers and limits are fixed here, and the result
-//! depends on the value alone. Cost is bounded by a small multiple of the value's size.
+//! depends on the value and on the registrations met before it alone. Cost is bounded by a small multiple of the value's size.
 
 use crate::avsc::{self, CHAT_MESSAGE_KNOWN, CONTROL_MARKER_KNOWN, Known, split_header};
 use crate::message::DEFAULT_KIND;
 use crate::plan::{Kind, Limit, Plan, Row, Wanted};
+use crate::registered::RegisteredSchemas;
+use crate::schema_id::split_framed;
 use crate::{ChatMessage, ControlMarker, Refusal, decode_json_message, limits};
 use apache_avro::Schema;
 use std::borrow::Cow;
@@ -18,14 +20,25 @@ pub enum Inbound<'a> {
     Marker(ControlMarker<'a>),
 }
 
-/// Decodes one value of `chat.messages` within the decode budget.
+/// As [`decode_inbound_with`], at a place of the log where no registry's id is known.
+///
+/// # Errors
+/// As there.
+pub fn decode_inbound(value: &[u8]) -> Result<Inbound<'_>, Refusal> {
+    decode_inbound_with(value, RegisteredSchemas::none())
+}
+
+/// Decodes one value of `chat.messages` within the decode budget, by the registrations known at its place of the log.
 ///
 /// Avro strings are borrowed from `value`, and nothing is allocated for them; JSON strings are borrowed where they have no
 /// escapes.
 ///
 /// # Errors
 /// The [`Refusal`] that the record's verdict carries. Where several apply, always the same one.
-pub fn decode_inbound(value: &[u8]) -> Result<Inbound<'_>, Refusal> {
+pub fn decode_inbound_with<'a>(
+    value: &'a [u8],
+    registered: &RegisteredSchemas,
+) -> Result<Inbound<'a>, Refusal> {
     match value {
         [] => Err(Refusal::EmptyValue),
         _ if value.len() > limits::RECORD_BYTES => Err(Refusal::TooLarge),
@@ -34,8 +47,20 @@ pub fn decode_inbound(value: &[u8]) -> Result<Inbound<'_>, Refusal> {
             let (fingerprint, datum) = split_header(value).ok_or(Refusal::MalformedAvro)?;
             decode_datum(fingerprint, datum)
         }
+        [0x00 | 0x03, ..] => decode_framed(value, registered),
         _ => Err(Refusal::UnknownFraming),
     }
+}
+
+/// Out of line: producers with a registry are not to cost the others anything.
+#[inline(never)]
+fn decode_framed<'a>(
+    value: &'a [u8],
+    registered: &RegisteredSchemas,
+) -> Result<Inbound<'a>, Refusal> {
+    let (id, datum) = split_framed(value)?;
+    let schema = registered.get(id).ok_or(Refusal::UnregisteredSchema)?;
+    schema.decode(datum).map(Inbound::Message)
 }
 
 /// A schema that records of `chat.messages` may be written with.

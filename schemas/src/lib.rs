@@ -42,22 +42,26 @@ mod message;
 mod order;
 mod plan;
 mod refusal;
+mod registered;
 mod rfc3339;
+mod schema_id;
 mod shape;
 mod verdict;
 mod verdict_record;
 mod wire;
 
 pub use error::DecodeError;
-pub use inbound::{Inbound, decode_inbound};
+pub use inbound::{Inbound, decode_inbound, decode_inbound_with};
 pub use json::{decode_json_message, encode_message_json};
 pub use marker::{ControlMarker, encode_marker};
 pub use message::{ChatMessage, encode_message};
 pub use order::{
-    HistoryAccepted, LogOpened, Order, PolicyActivated, PolicyDocument, UserErased,
-    VerdictOverturned, decode_order, encode_order,
+    HistoryAccepted, LogOpened, Order, PolicyActivated, PolicyDocument, SchemaRegistered,
+    UserErased, VerdictOverturned, decode_order, encode_order,
 };
 pub use refusal::Refusal;
+pub use registered::{MessageSchema, RegisteredSchemas, UnusableSchema};
+pub use schema_id::{NoSchemaId, SchemaId};
 pub use verdict::{Effect, Label, Reason, Verdict, encode_verdict};
 pub use verdict_record::{
     EffectRecord, LabelRecord, QuietVerdict, ReasonRecord, VerdictIdentity, VerdictRecord,

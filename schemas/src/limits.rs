@@ -17,6 +17,10 @@ pub const REASONS: usize = 16;
 pub const ORDER_BYTES: usize = 768 * 1024;
 /// The policy bytes in one `PolicyDocument`; leaves room for its other fields under [`ORDER_BYTES`].
 pub const CHUNK_BYTES: usize = 512 * 1024;
+/// The text of a schema in a `SchemaRegistered`. A longer one cannot be used.
+pub const SCHEMA_BYTES: usize = 64 * 1024;
+/// Ids of registries that can be registered in one log (a count). Later ones count for nothing.
+pub const SCHEMAS: usize = 1_000;
 /// A whole verdict value that [`decode_verdict`](crate::decode_verdict) accepts. The largest one that the fold can write is
 /// a fraction of it.
 pub const VERDICT_BYTES: usize = 1024 * 1024;

@@ -94,6 +94,21 @@ pub struct VerdictOverturned {
     pub issued_at: i64,
 }
 
+/// From its marker on, values that begin with a registry's id are read as written with this schema.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SchemaRegistered {
+    /// With `id`: a [`SchemaId`](crate::SchemaId).
+    pub framing: String,
+    pub id: String,
+    /// At most [`limits::SCHEMA_BYTES`].
+    pub schema: String,
+    pub by: String,
+    pub reason: String,
+    #[serde(with = "apache_avro::serde::bytes")]
+    pub nonce: Vec<u8>,
+    pub issued_at: i64,
+}
+
 /// Any record of `chat.control`. The offset there is the order's number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
@@ -103,6 +118,7 @@ pub enum Order {
     HistoryAccepted(HistoryAccepted),
     UserErased(UserErased),
     VerdictOverturned(VerdictOverturned),
+    SchemaRegistered(SchemaRegistered),
 }
 
 impl Order {
@@ -115,6 +131,7 @@ impl Order {
             Order::HistoryAccepted(_) => "history-accepted",
             Order::UserErased(_) => "user-erased",
             Order::VerdictOverturned(_) => "verdict-overturned",
+            Order::SchemaRegistered(_) => "schema-registered",
         }
     }
 }
@@ -126,6 +143,7 @@ struct Schemas {
     history_accepted: Readable,
     user_erased: Readable,
     verdict_overturned: Readable,
+    schema_registered: Readable,
 }
 
 static SCHEMAS: LazyLock<Schemas> = LazyLock::new(|| Schemas {
@@ -135,6 +153,7 @@ static SCHEMAS: LazyLock<Schemas> = LazyLock::new(|| Schemas {
     history_accepted: Readable::built_in("history acceptance", avsc::HISTORY_ACCEPTED, &[]),
     user_erased: Readable::built_in("user erasure", avsc::USER_ERASED, &[]),
     verdict_overturned: Readable::built_in("overturned verdict", avsc::VERDICT_OVERTURNED, &[]),
+    schema_registered: Readable::built_in("schema registration", avsc::SCHEMA_REGISTERED, &[]),
 });
 
 /// Encodes an order as an Avro single object.
@@ -149,6 +168,7 @@ pub fn encode_order(order: &Order) -> Vec<u8> {
         Order::HistoryAccepted(order) => schemas.history_accepted.encode(order),
         Order::UserErased(order) => schemas.user_erased.encode(order),
         Order::VerdictOverturned(order) => schemas.verdict_overturned.encode(order),
+        Order::SchemaRegistered(order) => schemas.schema_registered.encode(order),
     }
 }
 
@@ -177,6 +197,9 @@ pub fn decode_order(value: &[u8]) -> Result<Order, DecodeError> {
     } else if schemas.verdict_overturned.knows(fingerprint) {
         let order = schemas.verdict_overturned.decode(fingerprint, datum)?;
         Ok(Order::VerdictOverturned(order))
+    } else if schemas.schema_registered.knows(fingerprint) {
+        let order = schemas.schema_registered.decode(fingerprint, datum)?;
+        Ok(Order::SchemaRegistered(order))
     } else {
         Err(DecodeError::UnknownSchema { fingerprint })
     }

@@ -47,6 +47,18 @@ pub(crate) enum Kind {
 /// Strings of the widest record.
 const STRINGS: usize = 10;
 
+impl Kind {
+    /// The type, as a person writes it.
+    const fn name(self) -> &'static str {
+        match self {
+            Kind::Long => "long",
+            Kind::String(..) => "string",
+            Kind::NullableString(..) => "a union of null and string",
+            Kind::Fixed(_) => "fixed",
+        }
+    }
+}
+
 /// The fields of one record as they were found; `None`: not written, take the default.
 #[derive(Debug, Default)]
 pub(crate) struct Row<'a> {
@@ -83,8 +95,11 @@ pub(crate) enum PlanError {
     NoRecord,
     #[error("field `{0}` has no default and is not written")]
     Missing(&'static str),
-    #[error("field `{0}` is written with a type that does not resolve")]
-    Unreadable(&'static str),
+    #[error("field `{field}` is written with a type that does not resolve to {wanted}")]
+    Unreadable {
+        field: &'static str,
+        wanted: &'static str,
+    },
     #[error(transparent)]
     Undefined(#[from] UndefinedName),
 }
@@ -110,9 +125,10 @@ impl Plan {
                 let shape = shapes.compile(&field.schema)?;
                 match wanted.iter().find(|wanted| wanted.name == field.name) {
                     None => Ok(Step::Skip(shape)),
-                    Some(wanted) => {
-                        step(wanted.kind, &shape).ok_or(PlanError::Unreadable(wanted.name))
-                    }
+                    Some(wanted) => step(wanted.kind, &shape).ok_or(PlanError::Unreadable {
+                        field: wanted.name,
+                        wanted: wanted.kind.name(),
+                    }),
                 }
             })
             .collect::<Result<_, PlanError>>()?;
@@ -231,7 +247,10 @@ mod tests {
                 format!(r#"{{"name": "channel", "type": {unreadable}}}, {USER_AND_TEXT}"#);
             assert!(matches!(
                 plan(&channel),
-                Err(PlanError::Unreadable("channel"))
+                Err(PlanError::Unreadable {
+                    field: "channel",
+                    ..
+                })
             ));
         }
         assert!(matches!(

@@ -12,11 +12,19 @@ pub enum Refusal {
     #[error("the value is empty: send an Avro single object or a JSON object")]
     EmptyValue,
     #[error(
-        "the value starts with neither C3 01 nor '{{': send an Avro single object or a JSON object"
+        "the value starts like no framing: send an Avro single object, a JSON object, or Avro behind a Confluent or Glue schema id"
     )]
     UnknownFraming,
     #[error("no known schema has this fingerprint: write with a schema of this project")]
     UnknownSchema,
+    #[error(
+        "the registry's schema id was not known at this place of the log: `gavel schemas add` makes it known for what is sent later"
+    )]
+    UnregisteredSchema,
+    #[error(
+        "the datum behind the schema id is compressed: switch the serialiser's compression off, and Kafka's on"
+    )]
+    CompressedDatum,
     #[error("the bytes do not follow their Avro schema: check the producer's serialiser")]
     MalformedAvro,
     #[error("not a JSON object with the fields of ChatMessage: `user` and `text` are required")]
@@ -47,14 +55,20 @@ pub enum Refusal {
     PolicyIncomplete,
     #[error("the activated policy cannot be used: check it, publish it again, activate again")]
     PolicyInvalid,
+    #[error(
+        "the schema of this registration cannot be used, or there are too many: `gavel schemas add` says why"
+    )]
+    SchemaInvalid,
 }
 
 impl Refusal {
     /// Every refusal there is.
-    pub const ALL: [Refusal; 17] = [
+    pub const ALL: [Refusal; 20] = [
         Refusal::EmptyValue,
         Refusal::UnknownFraming,
         Refusal::UnknownSchema,
+        Refusal::UnregisteredSchema,
+        Refusal::CompressedDatum,
         Refusal::MalformedAvro,
         Refusal::MalformedJson,
         Refusal::InvalidUtf8,
@@ -69,6 +83,7 @@ impl Refusal {
         Refusal::MarkerMismatch,
         Refusal::PolicyIncomplete,
         Refusal::PolicyInvalid,
+        Refusal::SchemaInvalid,
     ];
 
     /// The stable kebab-case word that stands in verdicts and dead letters.
@@ -77,6 +92,8 @@ impl Refusal {
             Refusal::EmptyValue => "empty-value",
             Refusal::UnknownFraming => "unknown-framing",
             Refusal::UnknownSchema => "unknown-schema",
+            Refusal::UnregisteredSchema => "unregistered-schema",
+            Refusal::CompressedDatum => "compressed-datum",
             Refusal::MalformedAvro => "malformed-avro",
             Refusal::MalformedJson => "malformed-json",
             Refusal::InvalidUtf8 => "invalid-utf8",
@@ -91,6 +108,7 @@ impl Refusal {
             Refusal::MarkerMismatch => "marker-mismatch",
             Refusal::PolicyIncomplete => "policy-incomplete",
             Refusal::PolicyInvalid => "policy-invalid",
+            Refusal::SchemaInvalid => "schema-invalid",
         }
     }
 }

@@ -1,8 +1,9 @@
 //! What a datum of a schema looks like, for walking over it without keeping anything.
 //!
 //! No input can make the walk expensive: each array or map item is paid for out of a budget of one item per byte of the
-//! datum (only items of no size, such as `null`, can run out of it), and nesting ends at [`limits::NESTING`]. Without this, a
-//! dozen bytes could announce a million `null`s, or a file of `[[[[…` could exhaust the stack.
+//! datum (only items of no size, such as `null`, can run out of it), each field that may have no size out of one that is little more, and
+//! nesting ends at [`limits::NESTING`]. Without this, a dozen bytes could announce a million `null`s, sixteen records of a hundred `null` fields that
+//! contain each other could take for ever to read from no bytes at all, or a file of `[[[[…` could exhaust the stack.
 
 use crate::wire::Cursor;
 use crate::{Refusal, limits};
@@ -31,8 +32,15 @@ pub(crate) enum Shape {
 /// The shapes of one schema and the records that they refer to.
 #[derive(Debug, Default)]
 pub(crate) struct Shapes {
-    records: Vec<Box<[Shape]>>,
+    records: Vec<Fields>,
     named: HashMap<Name, Shape>,
+}
+
+#[derive(Debug, Default)]
+struct Fields {
+    shapes: Box<[Shape]>,
+    /// How many of them a datum may have no byte of.
+    maybe_empty: usize,
 }
 
 /// The schema refers to a name that it does not define.
@@ -82,13 +90,18 @@ impl Shapes {
             ),
             Schema::Record(record) => {
                 let index = self.records.len();
-                self.records.push(Box::default());
+                self.records.push(Fields::default());
                 let shape = self.define(&record.name, Shape::Record(index));
-                self.records[index] = record
+                let shapes: Box<[Shape]> = record
                     .fields
                     .iter()
                     .map(|field| self.compile(&field.schema))
                     .collect::<Result<_, _>>()?;
+                let maybe_empty = shapes.iter().filter(|shape| self.maybe_empty(shape));
+                self.records[index] = Fields {
+                    maybe_empty: maybe_empty.count(),
+                    shapes,
+                };
                 shape
             }
             Schema::Ref { name } => self
@@ -97,6 +110,27 @@ impl Shapes {
                 .cloned()
                 .ok_or_else(|| UndefinedName(name.to_string()))?,
         })
+    }
+
+    /// Whether a value may have no bytes. A record that is not compiled yet, since it contains itself, may.
+    fn maybe_empty(&self, shape: &Shape) -> bool {
+        match shape {
+            Shape::Null | Shape::Fixed(0) => true,
+            Shape::Record(index) => {
+                let fields = &self.records[*index];
+                fields.maybe_empty == fields.shapes.len()
+            }
+            Shape::Boolean
+            | Shape::Int
+            | Shape::Long
+            | Shape::Bytes
+            | Shape::String
+            | Shape::Fixed(_)
+            | Shape::Enum(_)
+            | Shape::Array(_)
+            | Shape::Map(_)
+            | Shape::Union(_) => false,
+        }
     }
 
     fn define(&mut self, name: &Name, shape: Shape) -> Shape {
@@ -109,12 +143,26 @@ impl Shapes {
 #[derive(Debug)]
 pub(crate) struct Budget {
     items: usize,
+    /// Fields that may have no bytes.
+    empties: usize,
 }
+
+/// Such fields in a datum besides one for every byte: envelopes have a few.
+const EMPTIES: usize = 1_024;
 
 impl Budget {
     /// One array or map item for every byte.
     pub(crate) fn for_datum(datum: &[u8]) -> Budget {
-        Budget { items: datum.len() }
+        Budget {
+            items: datum.len(),
+            empties: EMPTIES + datum.len(),
+        }
+    }
+
+    fn spend_empties(&mut self, fields: usize) -> Result<(), Refusal> {
+        let left = self.empties.checked_sub(fields);
+        self.empties = left.ok_or(Refusal::OverBudget)?;
+        Ok(())
     }
 
     fn spend(&mut self, items: usize) -> Result<(), Refusal> {
@@ -170,7 +218,9 @@ impl Shapes {
             }
             Shape::Record(index) => {
                 let depth = deeper(depth)?;
-                for field in &self.records[*index] {
+                let fields = &self.records[*index];
+                budget.spend_empties(fields.maybe_empty)?;
+                for field in &fields.shapes {
                     self.skip_at(field, cursor, budget, depth)?;
                 }
             }

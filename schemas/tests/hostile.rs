@@ -77,8 +77,10 @@ proptest! {
 fn values_without_a_known_framing_are_refused() {
     assert_eq!(refusal(b""), Some(Refusal::EmptyValue));
     for value in [
-        &b"\0\0\0\0\x01abc"[..],
-        b"C3 01",
+        &b"C3 01"[..],
+        b"\x01\0\0\0\x01abc",
+        b"\x03",
+        b"\x03\x01",
         b"[1]",
         b" {}",
         b"\xC3",
@@ -88,6 +90,11 @@ fn values_without_a_known_framing_are_refused() {
         assert_eq!(refusal(value), Some(Refusal::UnknownFraming), "{value:?}");
     }
     assert_eq!(refusal(b"\xC3\x01\x01\x02"), Some(Refusal::MalformedAvro));
+    assert_eq!(refusal(b"\0\0\0\x01"), Some(Refusal::MalformedAvro));
+    assert_eq!(
+        refusal(b"\0\0\0\0\x01abc"),
+        Some(Refusal::UnregisteredSchema)
+    );
     assert_eq!(
         refusal(&[0xC3, 1, 1, 2, 3, 4, 5, 6, 7, 8]),
         Some(Refusal::UnknownSchema)

@@ -5,18 +5,19 @@ mod common;
 use apache_avro::types::Value;
 use common::{any_value, damaged, header, oracle_write, parse};
 use gavel_schemas::{
-    DecodeError, HistoryAccepted, LogOpened, Order, PolicyActivated, PolicyDocument, UserErased,
-    VerdictOverturned, avsc, decode_order, encode_order, limits,
+    DecodeError, HistoryAccepted, LogOpened, Order, PolicyActivated, PolicyDocument,
+    SchemaRegistered, UserErased, VerdictOverturned, avsc, decode_order, encode_order, limits,
 };
 use proptest::prelude::*;
 
-const SCHEMAS: [&str; 6] = [
+const SCHEMAS: [&str; 7] = [
     avsc::POLICY_DOCUMENT,
     avsc::POLICY_ACTIVATED,
     avsc::LOG_OPENED,
     avsc::HISTORY_ACCEPTED,
     avsc::USER_ERASED,
     avsc::VERDICT_OVERTURNED,
+    avsc::SCHEMA_REGISTERED,
 ];
 
 /// An order as the oracle writes it.
@@ -54,7 +55,7 @@ proptest! {
 
 const NONCE: [u8; 16] = [7; 16];
 
-fn one_of_each() -> [Order; 6] {
+fn one_of_each() -> [Order; 7] {
     let (by, reason) = ("ops".to_owned(), "because".to_owned());
     [
         Order::PolicyDocument(PolicyDocument {
@@ -107,10 +108,19 @@ fn one_of_each() -> [Order; 6] {
             community: "north".to_owned(),
             user: "u".to_owned(),
             message_id: "m".to_owned(),
+            by: by.clone(),
+            reason: reason.clone(),
+            nonce: NONCE.to_vec(),
+            issued_at: 6,
+        }),
+        Order::SchemaRegistered(SchemaRegistered {
+            framing: "confluent".to_owned(),
+            id: "7".to_owned(),
+            schema: avsc::CHAT_MESSAGE.to_owned(),
             by,
             reason,
             nonce: NONCE.to_vec(),
-            issued_at: 6,
+            issued_at: 7,
         }),
     ]
 }
@@ -136,7 +146,8 @@ fn the_kinds_are_the_words_that_markers_carry() {
             "log-opened",
             "history-accepted",
             "user-erased",
-            "verdict-overturned"
+            "verdict-overturned",
+            "schema-registered"
         ]
     );
 }
@@ -153,6 +164,23 @@ fn a_full_chunk_fits_into_an_order() {
     });
     let bytes = encode_order(&order);
     assert_eq!(decode_order(&bytes).expect("an order"), order);
+}
+
+#[test]
+fn the_longest_schema_fits_into_an_order() {
+    let order = Order::SchemaRegistered(SchemaRegistered {
+        framing: "glue".to_owned(),
+        id: "b7b4a7f0-9c96-4e4a-a687-fb5de9ef0c63".to_owned(),
+        schema: "x".repeat(limits::SCHEMA_BYTES),
+        by: "x".repeat(limits::STRING_BYTES),
+        reason: "x".repeat(limits::STRING_BYTES),
+        nonce: NONCE.to_vec(),
+        issued_at: i64::MAX,
+    });
+    assert_eq!(
+        decode_order(&encode_order(&order)).expect("an order"),
+        order
+    );
 }
 
 #[test]

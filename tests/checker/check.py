@@ -76,6 +76,7 @@ class Control:
         "history-accepted": "HistoryAccepted",
         "user-erased": "UserErased",
         "verdict-overturned": "VerdictOverturned",
+        "schema-registered": "SchemaRegistered",
     }
 
     def genuine(self, marker):
@@ -181,7 +182,7 @@ def expect(schemas, control, model, record, verdict, problems):
                 problems.add("unknown policy", record.partition, record.offset, f"{digest}: pass --policy {digest}=FILE")
                 return Expected("control", "allow", model.clock), None
             model.activate(order["scope"], datum["order"], digest, control.policies[digest])
-    elif datum["kind"] in ("user-erased", "verdict-overturned", "history-accepted"):
+    elif datum["kind"] in ("user-erased", "verdict-overturned", "history-accepted", "schema-registered"):
         problems.add("beyond the model", record.partition, record.offset, datum["kind"])
     return model.control(), None
 

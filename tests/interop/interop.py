@@ -1,6 +1,6 @@
 """A client that nobody here wrote: confluent-kafka and fastavro, knowing only the .avsc files.
 
-Produces messages in both framings, as a chat backend would, and reads the verdicts
+Produces messages in all framings, as a chat backend would, and reads the verdicts
 back, as a game server would. Run it against a processor with the policy beside it:
 
     python -m interop.interop --bootstrap HOST:PORT --schemas DIR [--messages TOPIC] [--verdicts TOPIC] [--dead-letters TOPIC]
@@ -13,12 +13,14 @@ import io
 import json
 import sys
 import time
+import uuid
 from pathlib import Path
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
 from fastavro.schema import fingerprint, to_parsing_canonical_form
 
+HERE = Path(__file__).resolve().parent
 PATIENCE = 60  # seconds without a new verdict
 
 # text, audience, what is expected: action, masked text
@@ -36,11 +38,14 @@ CASES = [
 
 
 class Schema:
-    """One .avsc and its single-object framing: C3 01, the schema's fingerprint, the datum."""
+    """An Avro schema and what stands in front of its datums; of an .avsc of ours C3 01 and its fingerprint."""
 
-    def __init__(self, path):
+    def __init__(self, path, head=None):
         source = json.loads(Path(path).read_text())
         self.schema = parse_schema(source)
+        if head:
+            self.head = head
+            return
         # Rabin (CRC-64-AVRO) of the parsing canonical form; fastavro gives it in the wire's byte order.
         mark = fingerprint(to_parsing_canonical_form(source), "CRC-64-AVRO")
         self.head = b"\xc3\x01" + bytes.fromhex(mark)
@@ -63,21 +68,27 @@ class Mistakes(list):
             self.append(f"{what}: {real!r} instead of {wanted!r}")
 
 
-def cases(schema):
-    """(key, value, headers, expected) of every record to send."""
-    for framing in ("avro", "json"):
+def registered(options):
+    """Our backend's own schema, under the ids that its registries gave it: name -> Schema."""
+    heads = {"confluent": b"\0" + options.confluent_id.to_bytes(4, "big"), "glue": b"\3\0" + options.glue_id.bytes}
+    return {name: Schema(HERE / "said.avsc", head) for name, head in heads.items()}
+
+
+def cases(schemas):
+    """(key, value, headers, expected) of every record to send. `schemas`: by framing."""
+    for framing in (*schemas, "json"):
         for number, (text, audience, action, masked) in enumerate(CASES):
             user = f"{framing}-{number}"
             message = {"message_id": f"{user}-1", "community": "arena", "channel": "lobby", "user": user, "text": text}
             message |= {"sent_at": 1_700_000_000_000 + number, "audience": audience}
-            if framing == "avro":
-                value = schema.encode(message | {"kind": "message"})
+            if framing in schemas:
+                value = schemas[framing].encode(message | {"kind": "message"})
             else:
                 value = json.dumps(message, ensure_ascii=number % 2 == 0).encode()
             headers = [("traceparent", f"00-{number:032x}-01".encode()), ("hop", b"1"), ("hop", b"2"), ("none", None)]
             yield f"arena/{user}".encode(), value, headers[: number % 5], (action, masked, message)
     yield b"arena/least", b'{"user":"least","text":"only what is required"}', [], ("allow", None, {"user": "least"})
-    yield b"arena/noise", b"neither of the two framings", [("a", b"b")], ("block", None, None)
+    yield b"arena/noise", b"none of the framings", [("a", b"b")], ("block", None, None)
 
 
 def produce(bootstrap, topic, records):
@@ -155,10 +166,12 @@ def main():
     parser.add_argument("--messages", default="chat.messages")
     parser.add_argument("--verdicts", default="chat.verdicts")
     parser.add_argument("--dead-letters", default="chat.dead-letters")
+    parser.add_argument("--confluent-id", type=int, default=41, help="what `gavel schemas add` has registered said.avsc for")
+    parser.add_argument("--glue-id", type=uuid.UUID, default=uuid.UUID("b7b4a7f0-9c96-4e4a-a687-fb5de9ef0c63"))
     options = parser.parse_args()
-    chat = Schema(Path(options.schemas) / "chat_message.avsc")
+    schemas = {"avro": Schema(Path(options.schemas) / "chat_message.avsc"), **registered(options)}
     verdict_schema = Schema(Path(options.schemas) / "verdict.avsc")
-    sent = produce(options.bootstrap, options.messages, list(cases(chat)))
+    sent = produce(options.bootstrap, options.messages, list(cases(schemas)))
 
     def source(record):
         verdict = verdict_schema.decode(record.value())
@@ -184,7 +197,7 @@ def main():
     if mistakes:
         print(f"interop: {len(mistakes)} mistakes", *mistakes, sep="\n  ", file=sys.stderr)
         return 1
-    print(f"interop: {len(sent)} messages in two framings, each judged once and as expected", file=sys.stderr)
+    print(f"interop: {len(sent)} messages in {len(schemas) + 1} framings, each judged once and as expected", file=sys.stderr)
     return 0
 
 

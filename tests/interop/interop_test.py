@@ -19,6 +19,8 @@ def test(options):
     with Gavel(options.gavel, options.bootstrap, options.work, "interop") as gavel:
         gavel.call("topics", "create", "--partitions", 4)
         gavel.call("policy", "activate", gavel.publish(HERE / "policy.toml"))
+        for framing in ("confluent:41", "glue:b7b4a7f0-9c96-4e4a-a687-fb5de9ef0c63"):
+            gavel.call("schemas", "add", framing, HERE / "said.avsc")
         processor = gavel.run("processor", "run")
         client = [sys.executable, "-m", "interop.interop", "--bootstrap", options.bootstrap, "--schemas", SCHEMAS]
         client += ["--messages", gavel.topics["messages"], "--verdicts", gavel.topics["verdicts"]]

@@ -39,7 +39,9 @@ class Role:
         return said[0] if said else "NOT_SENT"
 
     def read(self, topic):
-        consumer = Consumer({**self.properties, "group.id": "unused", "enable.partition.eof": "true", "auto.offset.reset": "error"})
+        # Without a commit at the end, for which it would wait for a coordinator that it is not told.
+        settings = {"group.id": "unused", "enable.auto.commit": "false", "enable.partition.eof": "true", "auto.offset.reset": "error"}
+        consumer = Consumer({**self.properties, **settings})
         try:
             # A client that may not even see a topic never asks for its records.
             hidden = consumer.list_topics(topic, PATIENCE).topics[topic].error
@@ -61,7 +63,12 @@ class Role:
 
     def commit(self, topic):
         offsets = ConsumerGroupTopicPartitions(self.group, [TopicPartition(topic, 0, 0)])
-        return self._settle(self.admin.alter_consumer_group_offsets([offsets]))
+        futures = self.admin.alter_consumer_group_offsets([offsets])
+        refused = self._settle(futures)
+        if refused is None:
+            (done,) = (future.result() for future in futures.values())
+            refused = next((one.error.name() for one in done.topic_partitions if one.error), None)
+        return refused
 
     def _settle(self, futures):
         try:

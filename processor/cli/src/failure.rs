@@ -164,6 +164,7 @@ impl From<OrderError> for Failure {
             OrderError::NotOpened { .. }
             | OrderError::PartitionsChanged { .. }
             | OrderError::NotPublished { .. }
+            | OrderError::Schema { .. }
             | OrderError::Policy { .. }
             | OrderError::Tests { .. }
             | OrderError::EngineOfScope { .. } => Failure::difference(error, next),
@@ -225,7 +226,7 @@ impl From<ReplayError> for Failure {
             }
             ReplayError::Waits { .. }
             | ReplayError::Vanished { .. }
-            | ReplayError::MissingPolicy(_)
+            | ReplayError::Missing(_)
             | ReplayError::State(_)
             | ReplayError::CorruptState(_)
             | ReplayError::Objects(_)

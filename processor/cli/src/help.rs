@@ -7,7 +7,10 @@ use crate::Cli;
 /// Commands in the order in which somebody meets them.
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Start here", &["demo", "judge"]),
-    ("Run", &["run", "topics", "produce", "verdicts", "load"]),
+    (
+        "Run",
+        &["run", "topics", "schemas", "produce", "verdicts", "load"],
+    ),
     ("Policies", &["policy"]),
     ("Audit", &["replay", "state"]),
 ];

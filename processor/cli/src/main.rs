@@ -22,7 +22,8 @@ use std::process::ExitCode;
 use clap::{FromArgMatches, Parser, Subcommand};
 
 use commands::{
-    completions, demo, judge, load, policy, produce, replay, run, settings, state, topics, verdicts,
+    completions, demo, judge, load, policy, produce, replay, run, schemas, settings, state, topics,
+    verdicts,
 };
 use options::Globals;
 
@@ -56,6 +57,8 @@ enum Command {
     State(state::State),
     #[command(subcommand)]
     Topics(topics::Topics),
+    #[command(subcommand)]
+    Schemas(schemas::Schemas),
     Settings(settings::Settings),
     Completions(completions::Completions),
 }
@@ -73,6 +76,7 @@ impl Command {
             Command::Replay(replay) => replay.run(globals),
             Command::State(state) => state.run(globals),
             Command::Topics(topics) => topics.run(globals),
+            Command::Schemas(schemas) => schemas.run(globals),
             Command::Settings(settings) => settings.run(globals),
             Command::Completions(completions) => completions.run(),
         }

@@ -119,7 +119,7 @@ pub fn write_whole(path: &Path, text: &str) -> Result<(), Failure> {
         return reports::write(place, text.as_bytes()).map_err(|error| {
             Failure::broken(
                 format!("{place}: cannot be written: {error}"),
-                "check the bucket, AWS_REGION and that the role may put and delete there",
+                "check the bucket, AWS_REGION and that the role may put there",
             )
         });
     }

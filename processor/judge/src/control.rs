@@ -7,8 +7,9 @@ use crate::ENGINE;
 use crate::digest::Digest;
 use crate::fold::EVERYWHERE;
 use crate::policy::{Document, Policy, PolicyError};
+use crate::registrations::Registrations;
 use crate::state::{Activation, PartitionState};
-use gavel_schemas::{Order, PolicyDocument, decode_order};
+use gavel_schemas::{Order, PolicyDocument, RegisteredSchemas, decode_order};
 use sha2::Digest as _;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -78,6 +79,7 @@ struct Slot {
 pub struct ControlLog {
     orders: Arc<BTreeMap<i64, Arc<RecordedOrder>>>,
     policies: Arc<BTreeMap<Digest, Slot>>,
+    registrations: Arc<Registrations>,
     read_to: i64,
     undecodable: u64,
 }
@@ -103,6 +105,9 @@ impl ControlLog {
         };
         if let Order::PolicyDocument(document) = &order {
             self.add_chunk(offset, document);
+        }
+        if let Order::SchemaRegistered(registered) = &order {
+            Arc::make_mut(&mut self.registrations).append(offset, registered);
         }
         let sha256 = sha2::Sha256::digest(value).into();
         Arc::make_mut(&mut self.orders).insert(
@@ -179,6 +184,16 @@ impl ControlLog {
         self.orders.get(&number).map(Arc::as_ref)
     }
 
+    /// The orders that count as registrations of schemas.
+    pub fn registrations(&self) -> &Registrations {
+        &self.registrations
+    }
+
+    /// Every schema that was ever registered, wherever its marker stands: for reading what is not to be judged.
+    pub fn all_schemas(&self) -> RegisteredSchemas {
+        self.registrations.schemas(|_| true)
+    }
+
     /// The identity of a message partition; the last `HistoryAccepted` wins over `LogOpened`.
     pub fn opened(&self, partition: i32) -> Option<Opened> {
         let index = usize::try_from(partition).ok()?;
@@ -209,7 +224,8 @@ impl ControlLog {
                 | Order::HistoryAccepted(_)
                 | Order::PolicyDocument(_)
                 | Order::PolicyActivated(_) => {}
-                Order::UserErased(_) | Order::VerdictOverturned(_) => {}
+                Order::UserErased(_) | Order::VerdictOverturned(_) | Order::SchemaRegistered(_) => {
+                }
             }
         }
         opened
@@ -217,12 +233,15 @@ impl ControlLog {
 
     /// What a partition's state is before the first record of its log. After an accepted loss the markers of earlier activations
     /// may be gone with the records: the newest activation of each scope that stands before the acceptance is in force then.
-    /// Compiles them: never on a lane.
+    /// So are the schemas that were registered before it. Compiles policies: never on a lane.
     pub fn first_state(&self, opened: &Opened) -> PartitionState {
         let mut state = PartitionState::default();
         let Some(accepted) = opened.accepted else {
             return state;
         };
+        for order in self.registrations.before(accepted) {
+            state.register(order);
+        }
         for (number, recorded) in self.orders.range(..accepted) {
             let Order::PolicyActivated(order) = recorded.order() else {
                 continue;

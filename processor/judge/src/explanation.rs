@@ -60,9 +60,20 @@ pub struct TheRecord {
     pub clock: i64,
     pub key: Option<String>,
     pub value_bytes: usize,
+    /// The registry's id in front of the value; None: it has none.
+    pub written_with: Option<WrittenWith>,
     pub kind: RecordKind,
     /// The message's fields, with their names in the schema.
     pub message: Option<serde_json::Value>,
+}
+
+/// A registry's id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WrittenWith {
+    /// `confluent:NUMBER` or `glue:UUID`.
+    pub id: String,
+    /// The order that made it known before this record; None: it was not known here.
+    pub order: Option<i64>,
 }
 
 #[derive(Debug, Clone, Serialize)]

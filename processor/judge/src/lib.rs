@@ -11,6 +11,7 @@ mod explanation;
 mod fold;
 mod memory_contexts;
 mod policy;
+mod registrations;
 mod ruling;
 mod state;
 mod text;
@@ -22,10 +23,10 @@ pub use digest::{Digest, NotADigest};
 pub use explanation::{
     Because, CountedRule, CrossedText, Decided, Excused, Explanation, FoundHit, JudgedTopic,
     JudgingPolicy, MarkedOrder, ReadText, ReadView, RecordKind, Refused, Remembered,
-    RememberedSaid, RememberedWindow, StrikeStep, Struck, TheRecord, ViewWord,
+    RememberedSaid, RememberedWindow, StrikeStep, Struck, TheRecord, ViewWord, WrittenWith,
 };
 pub use fold::{
-    Contexts, Explained, Fold, HaltReason, MissingPolicy, Patience, Record, Ruling, Standing, Step,
+    Contexts, Explained, Fold, HaltReason, Missing, Patience, Record, Ruling, Standing, Step,
 };
 pub use memory_contexts::MemoryContexts;
 pub use policy::{
@@ -33,6 +34,7 @@ pub use policy::{
     PolicyError, Property, TestFailure, TestVerdict, lint, policy_reference, policy_schema,
     run_tests, test_verdicts,
 };
+pub use registrations::{NoRegistration, Registration, Registrations};
 pub use ruling::{Action, Code};
 pub use state::{Activation, CorruptState, PartitionState};
 pub use text::reads_as;

@@ -1,12 +1,14 @@
-//! What a partition remembers besides its users: time and policies.
+//! What a partition remembers besides its users: time, policies, and which registrations of schemas it has met.
 
 use crate::clock::Clock;
 use crate::digest::Digest;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Version of the stored form.
+/// Version of the stored form before any schema was registered.
 const FORMAT: u32 = 1;
+/// The same from the first registration on, so that a program that knows of none refuses the state by its number.
+const WITH_SCHEMAS: u32 = 2;
 
 /// The activation in force for a scope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +36,9 @@ pub struct PartitionState {
     /// The clock at the last marker that had a user forgotten.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) erased_at: Option<i64>,
+    /// Numbers of the orders that made a registry's schema known here; at most as many as the control log counts.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    schemas: BTreeSet<i64>,
 }
 
 /// Stored bytes that are no state of a partition.
@@ -41,7 +46,9 @@ pub struct PartitionState {
 pub enum CorruptState {
     #[error("the partition's state cannot be read: {0}")]
     Malformed(String),
-    #[error("the partition's state has format {found}, this binary reads {FORMAT}")]
+    #[error(
+        "the partition's state has format {found}, this binary reads {FORMAT} and {WITH_SCHEMAS}"
+    )]
     Format { found: u32 },
 }
 
@@ -54,6 +61,7 @@ impl Default for PartitionState {
             shadows: BTreeMap::new(),
             ended_shadows: BTreeMap::new(),
             erased_at: None,
+            schemas: BTreeSet::new(),
         }
     }
 }
@@ -67,13 +75,33 @@ impl PartitionState {
     pub fn from_bytes(bytes: &[u8]) -> Result<PartitionState, CorruptState> {
         let state: PartitionState = serde_json::from_slice(bytes)
             .map_err(|error| CorruptState::Malformed(error.to_string()))?;
-        if state.format == FORMAT {
+        if state.format == state.format() {
             Ok(state)
         } else {
             Err(CorruptState::Format {
                 found: state.format,
             })
         }
+    }
+
+    /// Which format holds all of it.
+    fn format(&self) -> u32 {
+        if self.schemas.is_empty() {
+            FORMAT
+        } else {
+            WITH_SCHEMAS
+        }
+    }
+
+    /// From here on the schema of this order is known.
+    pub(crate) fn register(&mut self, order: i64) {
+        self.schemas.insert(order);
+        self.format = self.format();
+    }
+
+    /// Orders whose schemas are known here.
+    pub fn schemas(&self) -> &BTreeSet<i64> {
+        &self.schemas
     }
 
     /// Milliseconds since 1970; 0 before any time counted.

@@ -11,12 +11,14 @@ mod erase;
 mod error;
 pub mod history;
 mod overturn;
+mod register;
 
 pub use accept::{Acceptance, Accepted};
 pub use activate::{Activated, Activation, RolledBack};
 pub use erase::{Erased, Erasure};
 pub use error::OrderError;
 pub use overturn::{Appealed, Overturned};
+pub use register::{Registered, Registering};
 
 use gavel_judge::{ControlLog, Digest, Document, ENGINE, Policy};
 use gavel_schemas::{

@@ -38,7 +38,7 @@ pub use timeline::{Said, Timeline, TimelineEntry, TimelineOrder, timeline};
 pub use verify::{Verify, verify};
 pub use what_if::{Baseline, Covered, Differences, Step, Supposed, WhatIf, what_if};
 
-use gavel_judge::{CorruptState, MissingPolicy, NoPolicy};
+use gavel_judge::{CorruptState, Missing, NoPolicy};
 
 use crate::config::Config;
 use crate::control::ControlError;
@@ -82,7 +82,7 @@ pub enum ReplayError {
         order: i64,
     },
     #[error(transparent)]
-    MissingPolicy(#[from] MissingPolicy),
+    Missing(#[from] Missing),
     #[error("the replay's own state: {0}")]
     State(#[from] gavel_state::Error),
     #[error(transparent)]
@@ -148,7 +148,7 @@ impl ReplayError {
                 "check the id and --partition, --from and --to; retention may have removed it".into()
             }
             ReplayError::Waits { .. }
-            | ReplayError::MissingPolicy(_)
+            | ReplayError::Missing(_)
             | ReplayError::State(_)
             | ReplayError::CorruptState(_)
             | ReplayError::Panicked => "report this with the partition and the offset".into(),

@@ -25,9 +25,7 @@ pub fn is_object(place: &str) -> bool {
 /// Writes an object; what stood there, from an earlier attempt, is replaced.
 pub fn write(place: &str, text: &[u8]) -> Result<(), ReportError> {
     let (store, name) = open(place)?;
-    store.delete(name)?;
-    store.put_if_absent(name, text.to_vec())?;
-    Ok(())
+    Ok(store.replace(name, text.to_vec())?)
 }
 
 pub fn read(place: &str) -> Result<Vec<u8>, ReportError> {

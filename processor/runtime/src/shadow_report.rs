@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use gavel_judge::{ControlLog, Digest};
-use gavel_schemas::{Inbound, Order, decode_inbound};
+use gavel_schemas::{Inbound, Order, RegisteredSchemas, decode_inbound_with};
 use rdkafka::Message;
 
 use crate::config::Config;
@@ -107,7 +107,7 @@ pub fn report(config: &Config, wanted: &Wanted) -> Result<Report, ReportError> {
     let tally = compare_all(config, wanted, &span, partitions)?;
     let mut samples = tally.samples(wanted.samples);
     if wanted.texts {
-        read_texts(config, &mut samples)?;
+        read_texts(config, &control.all_schemas(), &mut samples)?;
     }
     let scope = wanted.community.as_deref().unwrap_or(EVERYWHERE);
     Ok(Report {
@@ -242,7 +242,11 @@ fn time_of(config: &Config, order: i64) -> Result<i64, ReportError> {
 }
 
 /// Gives samples the words of their messages, where the log still has them.
-fn read_texts(config: &Config, samples: &mut [Sample]) -> Result<(), ReportError> {
+fn read_texts(
+    config: &Config,
+    schemas: &RegisteredSchemas,
+    samples: &mut [Sample],
+) -> Result<(), ReportError> {
     let mut by_partition: BTreeMap<i32, Vec<&mut Sample>> = BTreeMap::new();
     for sample in samples {
         by_partition
@@ -262,7 +266,7 @@ fn read_texts(config: &Config, samples: &mut [Sample]) -> Result<(), ReportError
                 continue;
             };
             if let Ok(Inbound::Message(message)) =
-                decode_inbound(record.payload().unwrap_or_default())
+                decode_inbound_with(record.payload().unwrap_or_default(), schemas)
             {
                 sample.audience = message.audience.map(Into::into);
                 sample.text = Some(message.text.into());

@@ -16,7 +16,7 @@ pub fn parse(avsc: &str) -> Schema {
 /// the order of the header's bytes.
 ///
 /// A line here is never edited: it stands in the headers of records. A changed schema is a new version with a new line.
-pub const PUBLISHED: [(&str, u64); 11] = [
+pub const PUBLISHED: [(&str, u64); 12] = [
     (avsc::OLD_CHAT_MESSAGES[0], 0xd0ba_76d2_dcdb_47d7),
     (avsc::OLD_CHAT_MESSAGES[1], 0x9653_04c7_ae52_11ee),
     (avsc::CHAT_MESSAGE, 0x9c0f_821b_af35_0705),
@@ -28,6 +28,7 @@ pub const PUBLISHED: [(&str, u64); 11] = [
     (avsc::HISTORY_ACCEPTED, 0x55c9_b99a_e0fc_0624),
     (avsc::USER_ERASED, 0x2317_dfae_21e5_8675),
     (avsc::VERDICT_OVERTURNED, 0x6ed5_569d_3da2_2068),
+    (avsc::SCHEMA_REGISTERED, 0x7569_fc4c_ede9_7b3e),
 ];
 
 /// `C3 01` and the published fingerprint.

@@ -94,6 +94,17 @@ impl ObjectStore {
         &self.address
     }
 
+    /// Puts an object, whether or not there is one. For reports, from which nothing is derived; never for checkpoints.
+    pub fn replace(&self, path: &str, bytes: Vec<u8>) -> Result<(), ObjectError> {
+        let location = location(Operation::Put, path)?;
+        self.run(Operation::Put, path, async {
+            let outcome = self.remote.put(&location, bytes.into()).await;
+            outcome
+                .map(drop)
+                .map_err(|error| failure(&error, Operation::Put, path))
+        })
+    }
+
     /// Finds out now what would otherwise come out at the first checkpoint.
     pub fn probe(&self, probe: Probe) -> Result<(), ObjectError> {
         let directory = PROBE.split('/').next().unwrap_or(PROBE);

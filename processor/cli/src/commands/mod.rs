@@ -8,6 +8,7 @@ pub mod policy;
 pub mod produce;
 pub mod replay;
 pub mod run;
+pub mod schemas;
 pub mod settings;
 pub mod state;
 pub mod topics;

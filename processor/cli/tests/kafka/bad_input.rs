@@ -126,9 +126,24 @@ fn cases() -> Vec<Case> {
         refused("empty value", Some(Vec::new()), "empty-value"),
         refused("null value", None, "empty-value"),
         refused(
-            "neither framing",
-            Some(b"\x00\x00\x00\x00\x05confluent".to_vec()),
+            "no framing",
+            Some(b"\x01\x00\x00\x00\x05hello".to_vec()),
             "unknown-framing",
+        ),
+        refused(
+            "an id that nobody registered",
+            Some(b"\x00\x00\x00\x00\x05confluent".to_vec()),
+            "unregistered-schema",
+        ),
+        refused(
+            "half an id",
+            Some(b"\x00\x00\x00".to_vec()),
+            "malformed-avro",
+        ),
+        refused(
+            "compressed by a registry's serialiser",
+            Some([&[3, 5][..], &[7; 40]].concat()),
+            "compressed-datum",
         ),
         refused("invalid UTF-8", Some(bad_utf8), "invalid-utf8"),
         refused("trailing bytes", Some(trailing), "trailing-bytes"),

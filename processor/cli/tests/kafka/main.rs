@@ -14,6 +14,7 @@ mod membership;
 mod orders;
 mod past;
 mod processors;
+mod registrations;
 mod replay;
 mod scaling;
 mod shadow;

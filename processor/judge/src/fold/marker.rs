@@ -10,10 +10,12 @@ use crate::ENGINE;
 use crate::control::{ControlLog, PolicyOf};
 use crate::digest::Digest;
 use crate::policy::Policy;
+use crate::registrations::Registration;
 use crate::ruling::{Action, Code};
 use crate::state::Activation;
 use gavel_schemas::{
-    ControlMarker, Order, PolicyActivated, Refusal, UserErased, VerdictOverturned,
+    ControlMarker, Order, PolicyActivated, Refusal, SchemaId, SchemaRegistered, UserErased,
+    VerdictOverturned,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -40,6 +42,7 @@ pub(super) enum Change {
         candidates: BTreeSet<i64>,
     },
     Overturn(VerdictOverturned),
+    Register(Registration),
 }
 
 impl Fold {
@@ -67,6 +70,9 @@ impl Fold {
             }),
             Order::VerdictOverturned(order) if self.is_about_us(order) => {
                 Resolved::Counts(Change::Overturn(order.clone()))
+            }
+            Order::SchemaRegistered(order) => {
+                self.resolve_registration(marker.order, order, control)
             }
             Order::PolicyDocument(_)
             | Order::LogOpened(_)
@@ -150,6 +156,30 @@ impl Fold {
         }
     }
 
+    fn resolve_registration(
+        &self,
+        number: i64,
+        order: &SchemaRegistered,
+        control: &ControlLog,
+    ) -> Resolved {
+        let registrations = control.registrations();
+        if let Some(registration) = registrations.of_order(number) {
+            return Resolved::Counts(if self.state.schemas().contains(&number) {
+                Change::Nothing
+            } else {
+                Change::Register(registration.clone())
+            });
+        }
+        // Only what stands before the order in the control log is the same for everybody who meets its marker.
+        let first = SchemaId::of_order(&order.framing, &order.id)
+            .ok()
+            .and_then(|id| registrations.of_id(id));
+        match first {
+            Some(first) if first.order < number => Resolved::Counts(Change::Nothing),
+            Some(_) | None => Resolved::Refused(Refusal::SchemaInvalid),
+        }
+    }
+
     /// Makes the change and writes the marker's verdict.
     pub(super) fn carry_out<C: Contexts>(
         &mut self,
@@ -200,6 +230,10 @@ impl Fold {
                 context_key(key, None, &community, &user);
                 contexts.remove(key)?;
                 self.state.erased_at = Some(place.now);
+            }
+            Change::Register(registration) => {
+                self.state.register(registration.order);
+                self.schemas.insert(registration.id, registration.schema);
             }
             Change::Overturn(order) => match self.overturn(place, &order, contexts)? {
                 Ok(Some(relief)) => {

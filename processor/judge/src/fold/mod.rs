@@ -23,7 +23,7 @@ use crate::state::{Activation, PartitionState};
 use crate::text::detect::Detected;
 use crate::text::{Cells, Found, Views, Work};
 use decision::Decision;
-use gavel_schemas::{Inbound, Refusal, decode_inbound, limits};
+use gavel_schemas::{Inbound, Refusal, RegisteredSchemas, decode_inbound_with, limits};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -98,13 +98,17 @@ pub struct Ruling<'f> {
     pub code: Code,
 }
 
-/// The state names a policy that the control log does not hold, or that does not compile.
+/// The state names what the control log does not hold, or what cannot be used.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("policy {digest} of scope `{scope}` cannot be had: {problem}")]
-pub struct MissingPolicy {
-    pub digest: Digest,
-    pub scope: String,
-    pub problem: String,
+pub enum Missing {
+    #[error("policy {digest} of scope `{scope}` cannot be had: {problem}")]
+    Policy {
+        digest: Digest,
+        scope: String,
+        problem: String,
+    },
+    #[error("the control log does not hold order {order}, which registered a schema")]
+    Schema { order: i64 },
 }
 
 /// One partition's fold.
@@ -115,6 +119,8 @@ pub struct Fold {
     state: PartitionState,
     policies: BTreeMap<String, Arc<Policy>>,
     shadows: BTreeMap<String, Arc<Policy>>,
+    /// Of the registries' ids that are known by now.
+    schemas: RegisteredSchemas,
     /// What would have been: candidates that were recorded are left out.
     without_shadows: bool,
     scratch: Scratch,
@@ -156,10 +162,10 @@ impl Fold {
         context_complete: bool,
         state: PartitionState,
         control: &ControlLog,
-    ) -> Result<Fold, MissingPolicy> {
+    ) -> Result<Fold, Missing> {
         let compile = |activations: &BTreeMap<String, Activation>| {
             let compiled = activations.iter().map(|(scope, activation)| {
-                let missing = |error: crate::NoPolicy| MissingPolicy {
+                let missing = |error: crate::NoPolicy| Missing::Policy {
                     digest: activation.digest,
                     scope: scope.clone(),
                     problem: error.to_string(),
@@ -167,8 +173,14 @@ impl Fold {
                 let policy = control.compile(&activation.digest).map_err(missing)?;
                 Ok((scope.clone(), policy))
             });
-            compiled.collect::<Result<BTreeMap<_, _>, MissingPolicy>>()
+            compiled.collect::<Result<BTreeMap<_, _>, Missing>>()
         };
+        let registrations = control.registrations();
+        let mut orders = state.schemas().iter().copied();
+        if let Some(order) = orders.find(|order| registrations.of_order(*order).is_none()) {
+            return Err(Missing::Schema { order });
+        }
+        let schemas = registrations.schemas(|order| state.schemas().contains(&order));
         let (policies, shadows) = (compile(state.activations())?, compile(state.shadows())?);
         Ok(Fold {
             log_id: log_id.to_owned(),
@@ -177,6 +189,7 @@ impl Fold {
             state,
             policies,
             shadows,
+            schemas,
             without_shadows: false,
             scratch: Scratch::default(),
             #[cfg(feature = "seeded-bugs")]
@@ -206,6 +219,7 @@ impl Fold {
             state,
             policies,
             shadows: BTreeMap::new(),
+            schemas: RegisteredSchemas::default(),
             without_shadows: false,
             scratch: Scratch::default(),
             #[cfg(feature = "seeded-bugs")]
@@ -223,6 +237,11 @@ impl Fold {
 
     pub fn state(&self) -> &PartitionState {
         &self.state
+    }
+
+    /// What registries' ids mean to the next record.
+    pub fn schemas(&self) -> &RegisteredSchemas {
+        &self.schemas
     }
 
     /// From the next record on as if this policy had been put in force for a scope, and nothing else ever after: what is asked is what
@@ -254,7 +273,7 @@ impl Fold {
         let inbound = match record.value {
             _ if !key_kept => Err(Refusal::KeyTooLong),
             None => Err(Refusal::EmptyValue),
-            Some(value) => decode_inbound(value),
+            Some(value) => decode_inbound_with(value, &self.schemas),
         };
         self.scratch.shadow.clear();
         let mut clock = self.state.clock;

@@ -6,7 +6,7 @@
 use super::{Contexts, Fold, Patience, Record, Step};
 use crate::context::{Context, context_expired};
 use crate::control::ControlLog;
-use gavel_schemas::{Inbound, decode_inbound, limits};
+use gavel_schemas::{Inbound, decode_inbound_with, limits};
 use serde::Serialize;
 
 /// How a user stands at a time: what a person looks at first.
@@ -35,8 +35,11 @@ impl Fold {
         let key_kept = record
             .key
             .is_none_or(|key| key.len() <= limits::STRING_BYTES);
+        let inbound = record
+            .value
+            .map(|value| decode_inbound_with(value, &self.schemas));
         let is_wanted = key_kept
-            && match record.value.map(decode_inbound) {
+            && match inbound {
                 Some(Ok(Inbound::Marker(_))) => true,
                 Some(Ok(Inbound::Message(message))) => {
                     !message.community.contains('/') && wanted(&message.community, &message.user)

@@ -76,6 +76,8 @@ pub enum HaltReason {
     UnknownEngine { engine: u32 },
     /// The state names a policy that the control log does not hold.
     MissingPolicy { digest: String },
+    /// The state names an order that the control log does not hold, by which a schema was registered.
+    MissingSchema { order: i64 },
     /// A stored context or partition state cannot be read.
     CorruptState { detail: String },
     /// The same output was refused twice.
@@ -99,6 +101,7 @@ impl HaltReason {
             HaltReason::PartitionCount { .. } => "partition-count",
             HaltReason::UnknownEngine { .. } => "unknown-engine",
             HaltReason::MissingPolicy { .. } => "missing-policy",
+            HaltReason::MissingSchema { .. } => "missing-schema",
             HaltReason::CorruptState { .. } => "corrupt-state",
             HaltReason::Delivery { .. } => "delivery",
             HaltReason::Store { .. } => "store",
@@ -146,6 +149,10 @@ impl fmt::Display for HaltReason {
                 f,
                 "the state was made under policy {digest}, which chat.control does not hold"
             ),
+            HaltReason::MissingSchema { order } => write!(
+                f,
+                "the state was made with the schema that order {order} registered, which chat.control does not hold"
+            ),
             HaltReason::CorruptState { detail } => write!(
                 f,
                 "stored state cannot be read ({detail}): move the partition's directory aside, it is rebuilt from the log"
@@ -179,10 +186,13 @@ impl From<gavel_judge::HaltReason> for HaltReason {
     }
 }
 
-impl From<gavel_judge::MissingPolicy> for HaltReason {
-    fn from(missing: gavel_judge::MissingPolicy) -> HaltReason {
-        HaltReason::MissingPolicy {
-            digest: missing.digest.to_string(),
+impl From<gavel_judge::Missing> for HaltReason {
+    fn from(missing: gavel_judge::Missing) -> HaltReason {
+        match missing {
+            gavel_judge::Missing::Policy { digest, .. } => HaltReason::MissingPolicy {
+                digest: digest.to_string(),
+            },
+            gavel_judge::Missing::Schema { order } => HaltReason::MissingSchema { order },
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Why an order could not be written, each with the step that mends it.
 
-use gavel_judge::{Digest, PolicyError};
-use gavel_schemas::limits;
+use gavel_judge::{Digest, NoRegistration, PolicyError};
+use gavel_schemas::{SchemaId, limits};
 
 use super::history::Scope;
 use crate::control::ControlError;
@@ -118,6 +118,11 @@ pub enum OrderError {
         limits::STRING_BYTES
     )]
     NoUser { community: String, user: String },
+    #[error("schema {id} cannot be registered: {source}")]
+    Schema {
+        id: SchemaId,
+        source: NoRegistration,
+    },
     #[error("no randomness for the order's nonce: {0}")]
     Nonce(getrandom::Error),
     #[error("the order was acknowledged but is not in `{control}` when read back")]
@@ -184,6 +189,16 @@ impl OrderError {
                 "only verdicts with code `judged` or `muted` can be overturned".into()
             }
             OrderError::NoUser { .. } => "check --community and --user".into(),
+            OrderError::Schema { source, .. } => match source {
+                NoRegistration::Taken { .. } => {
+                    "a registry never gives an id a second schema: check the id; `gavel schemas list` shows what is registered".into()
+                }
+                NoRegistration::TooMany => "write with one of the registered schemas, or send JSON".into(),
+                NoRegistration::NoId(_) => "write confluent:NUMBER or glue:UUID".into(),
+                NoRegistration::Unusable(_) => {
+                    "check that this is the writer's schema; schemas/README.md says which can be registered".into()
+                }
+            },
             OrderError::Nonce(_) => "try again; this machine's random source does not answer".into(),
             OrderError::Vanished { .. } => "check that nobody deletes or replaces the control topic, then run again".into(),
         }

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 
 use gavel_judge::Explanation;
-use gavel_schemas::{Inbound, Order, VerdictRecord, decode_inbound};
+use gavel_schemas::{Inbound, Order, VerdictRecord, decode_inbound_with};
 use rdkafka::Message;
 use serde::Serialize;
 
@@ -166,28 +166,32 @@ fn subject(log: &mut OpenedLog, place: Place) -> Result<Who, ReplayError> {
     let Some(record) = log.messages.read_to(place.offset + 1)? else {
         return Err(no_record);
     };
-    Ok(match decode_inbound(record.payload().unwrap_or_default()) {
-        Ok(Inbound::Message(message)) => Who {
-            community: message.community.into_owned(),
-            user: message.user.into_owned(),
-        },
-        Ok(Inbound::Marker(marker)) => {
-            let mut orders = log.control.orders();
-            let order = orders.find(|recorded| recorded.offset == marker.order);
-            match order.map(|recorded| recorded.order()) {
-                Some(Order::UserErased(order)) => Who {
-                    community: order.community.clone(),
-                    user: order.user.clone(),
-                },
-                Some(Order::VerdictOverturned(order)) => Who {
-                    community: order.community.clone(),
-                    user: order.user.clone(),
-                },
-                _ => Who::default(),
+    let value = record.payload().unwrap_or_default();
+    // Of whom it would be: whether it can be read at its place is for the fold to say.
+    Ok(
+        match decode_inbound_with(value, &log.control.all_schemas()) {
+            Ok(Inbound::Message(message)) => Who {
+                community: message.community.into_owned(),
+                user: message.user.into_owned(),
+            },
+            Ok(Inbound::Marker(marker)) => {
+                let mut orders = log.control.orders();
+                let order = orders.find(|recorded| recorded.offset == marker.order);
+                match order.map(|recorded| recorded.order()) {
+                    Some(Order::UserErased(order)) => Who {
+                        community: order.community.clone(),
+                        user: order.user.clone(),
+                    },
+                    Some(Order::VerdictOverturned(order)) => Who {
+                        community: order.community.clone(),
+                        user: order.user.clone(),
+                    },
+                    _ => Who::default(),
+                }
             }
-        }
-        Err(_) => Who::default(),
-    })
+            Err(_) => Who::default(),
+        },
+    )
 }
 
 /// The broker's time of a record, where the log still has it.

@@ -8,12 +8,13 @@ use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
-use gavel_schemas::{Inbound, decode_inbound};
+use gavel_schemas::{Inbound, RegisteredSchemas, decode_inbound_with};
 use rdkafka::Message;
 use serde::Serialize;
 
 use super::{Bound, Progress, ReplayError};
 use crate::config::Config;
+use crate::control;
 use crate::kafka::{Cluster, LogReader};
 
 /// A record of the message topic.
@@ -36,6 +37,8 @@ pub struct Part {
 /// What a search would read.
 #[derive(Debug, Clone)]
 pub struct Plan {
+    /// Registered anywhere: what was refused for coming too early can be found, too.
+    schemas: RegisteredSchemas,
     ranges: BTreeMap<i32, Range<i64>>,
 }
 
@@ -52,7 +55,8 @@ pub fn plan(config: &Config, part: &Part) -> Result<Plan, ReplayError> {
         let inside = |offset: i64| offset.clamp(log.start, log.end);
         ranges.insert(partition, inside(from)..inside(to));
     }
-    Ok(Plan { ranges })
+    let schemas = control::read_whole(config)?.all_schemas();
+    Ok(Plan { schemas, ranges })
 }
 
 impl Plan {
@@ -83,7 +87,11 @@ pub fn find(
     let work = || -> Result<Vec<Place>, ReplayError> {
         let mut places = Vec::new();
         while let Some((partition, range)) = next() {
-            search(config, (*partition, range), id, progress, &mut places)?;
+            let wanted = Wanted {
+                id,
+                schemas: &plan.schemas,
+            };
+            search(config, (*partition, range), wanted, progress, &mut places)?;
         }
         Ok(places)
     };
@@ -100,10 +108,16 @@ pub fn find(
     Ok(all)
 }
 
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    id: &'a str,
+    schemas: &'a RegisteredSchemas,
+}
+
 fn search(
     config: &Config,
     (partition, range): (i32, &Range<i64>),
-    id: &str,
+    wanted: Wanted<'_>,
     progress: &Progress,
     places: &mut Vec<Place>,
 ) -> Result<(), ReplayError> {
@@ -114,9 +128,11 @@ fn search(
     reader.start(range.start);
     while let Some(record) = reader.read_to(range.end)? {
         progress.done.fetch_add(1, Ordering::Relaxed);
-        let inbound = record.payload().map(decode_inbound);
+        let inbound = record
+            .payload()
+            .map(|value| decode_inbound_with(value, wanted.schemas));
         if let Some(Ok(Inbound::Message(message))) = inbound
-            && message.message_id == id
+            && message.message_id == wanted.id
         {
             places.push(Place {
                 partition,

@@ -9,7 +9,7 @@ use gavel_judge::{
     ControlLog, Explained, Explanation, Fold, MemoryContexts, Opened, PartitionState, Patience,
     Record, Standing, Step,
 };
-use gavel_schemas::{VerdictRecord, decode_verdict};
+use gavel_schemas::{RegisteredSchemas, VerdictRecord, decode_verdict};
 use gavel_state::Backend;
 
 use super::beginning::{Bound, Past, Stretch};
@@ -127,6 +127,10 @@ impl UserFold {
 
     pub fn control(&self) -> &ControlLog {
         &self.control
+    }
+
+    pub fn schemas(&self) -> &RegisteredSchemas {
+        self.fold.schemas()
     }
 
     /// Takes the next record in. None: it is neither an order nor the user's, or nothing can be said of it.

@@ -8,7 +8,9 @@ use std::io;
 use std::ops::Range;
 
 use gavel_judge::{ControlLog, Digest};
-use gavel_schemas::{Inbound, Order, VerdictRecord, decode_inbound, decode_verdict};
+use gavel_schemas::{
+    Inbound, Order, RegisteredSchemas, VerdictRecord, decode_inbound_with, decode_verdict,
+};
 use rdkafka::Message;
 use serde::Serialize;
 
@@ -108,6 +110,7 @@ struct Reading<'a> {
     /// Ids by digest, as verdicts write it.
     policies: BTreeMap<String, String>,
     words: Option<LogReader>,
+    schemas: RegisteredSchemas,
     /// Where the messages begin and end that are still there.
     messages: Range<i64>,
     looked: Looked,
@@ -158,6 +161,7 @@ impl<'a> Reading<'a> {
             appeals,
             policies: BTreeMap::new(),
             words,
+            schemas: run.past.control.all_schemas(),
             messages: log.start..log.end,
             looked: Looked {
                 partition,
@@ -218,7 +222,16 @@ impl<'a> Reading<'a> {
             }
             let policy = name(&mut self.policies, &self.run.past.control, &verdict.policy);
             let (text, language) = match &mut self.words {
-                Some(words) => said(words, offset, self.messages.end)?,
+                Some(words) => {
+                    // What was refused was not known at its place, even if it became known later.
+                    let is_refused = verdict.code == "refused";
+                    let schemas = if is_refused {
+                        RegisteredSchemas::none()
+                    } else {
+                        &self.schemas
+                    };
+                    said(words, offset, (self.messages.end, schemas))?
+                }
                 None => (None, None),
             };
             // An order for anybody else changes nothing.
@@ -311,7 +324,7 @@ fn name<'a>(
 fn said(
     words: &mut LogReader,
     offset: i64,
-    end: i64,
+    (end, schemas): (i64, &RegisteredSchemas),
 ) -> Result<(Option<String>, Option<String>), ReplayError> {
     // What is far is jumped to.
     const NEAR: i64 = 1_000;
@@ -321,7 +334,8 @@ fn said(
     let end = end.min(offset + 1);
     while let Some(record) = words.read_to(end)? {
         if record.offset() == offset
-            && let Some(Ok(Inbound::Message(message))) = record.payload().map(decode_inbound)
+            && let Some(value) = record.payload()
+            && let Ok(Inbound::Message(message)) = decode_inbound_with(value, schemas)
         {
             return Ok((
                 Some(message.text.into()),

@@ -6,6 +6,7 @@ use gavel_judge::{
     ControlLog, Fold, Opened, PartitionState, Patience, Policy, Record, Ruling, Step,
     context_expired,
 };
+use gavel_schemas::RegisteredSchemas;
 use gavel_state::{Backend, Error as StateError, Identity, Memory, MemoryStore, Meta};
 
 use super::ReplayError;
@@ -70,6 +71,11 @@ impl StraightFold {
     /// From the next record on as if this policy had been put in force.
     pub fn suppose(&mut self, scope: &str, policy: Arc<Policy>) {
         self.fold.suppose(scope, policy);
+    }
+
+    /// What registries' ids mean to the next record.
+    pub fn schemas(&self) -> &RegisteredSchemas {
+        self.fold.schemas()
     }
 
     /// Offset of the last record folded, if there was one.

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use gavel_judge::{ControlLog, Digest, Standing};
 use gavel_schemas::{
-    ControlMarker, Inbound, Order, PolicyActivated, VerdictRecord, decode_inbound,
+    ControlMarker, Inbound, Order, PolicyActivated, VerdictRecord, decode_inbound_with,
 };
 use rdkafka::Message;
 use serde::Serialize;
@@ -124,7 +124,7 @@ impl Timeline {
                 continue;
             };
             let (mut said, mut order) = (None, None);
-            match decode_inbound(message.payload().unwrap_or_default()) {
+            match decode_inbound_with(message.payload().unwrap_or_default(), fold.schemas()) {
                 Ok(Inbound::Message(message)) => {
                     own.insert(walked.verdict.source_offset);
                     said = Some(Said {
@@ -211,7 +211,10 @@ impl Touches<'_> {
                     ..told(&order.by, &order.reason)
                 })
             }
-            Order::PolicyDocument(_) | Order::LogOpened(_) | Order::HistoryAccepted(_) => None,
+            Order::PolicyDocument(_)
+            | Order::LogOpened(_)
+            | Order::HistoryAccepted(_)
+            | Order::SchemaRegistered(_) => None,
         }
     }
 }

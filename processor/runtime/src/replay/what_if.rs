@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use gavel_judge::Policy;
 use gavel_schemas::{
-    Inbound, QuietVerdict, VerdictRecord, decode_inbound, decode_verdict, peek_quiet_verdict,
-    peek_verdict_identity,
+    Inbound, QuietVerdict, RegisteredSchemas, VerdictRecord, decode_inbound_with, decode_verdict,
+    peek_quiet_verdict, peek_verdict_identity,
 };
 use rdkafka::Message;
 use rdkafka::message::BorrowedMessage;
@@ -266,7 +266,8 @@ fn through(
             covered.without_baseline += 1;
             continue;
         }
-        differences.compare(&message, &theirs, &ours, wanted)?;
+        let schemas = candidate.fold.schemas();
+        differences.compare((&message, schemas), (&theirs, &ours), wanted)?;
     }
     for (channel, count) in std::mem::take(&mut differences.quiet) {
         differences.tally.quiet(&channel, count);
@@ -285,9 +286,8 @@ impl Differences {
 
     fn compare(
         &mut self,
-        message: &BorrowedMessage<'_>,
-        theirs: &[u8],
-        ours: &[u8],
+        (message, schemas): (&BorrowedMessage<'_>, &RegisteredSchemas),
+        (theirs, ours): (&[u8], &[u8]),
         wanted: &WhatIf,
     ) -> Result<(), ReplayError> {
         if let (Some(_), Some(quiet)) = (peek_quiet_verdict(theirs), peek_quiet_verdict(ours)) {
@@ -309,7 +309,7 @@ impl Differences {
         step.new_blocks += figures.new_blocks;
         step.lost_blocks += figures.lost_blocks;
         if figures.differing > 0 {
-            self.differs(message, &baseline, &candidate, &figures);
+            self.differs((message, schemas), &baseline, &candidate, &figures);
         }
         Ok(())
     }
@@ -335,14 +335,17 @@ impl Differences {
 
     fn differs(
         &mut self,
-        message: &BorrowedMessage<'_>,
+        (message, schemas): (&BorrowedMessage<'_>, &RegisteredSchemas),
         baseline: &VerdictRecord,
         candidate: &VerdictRecord,
         figures: &Figures,
     ) {
         let user = format!("{}/{}", candidate.community, candidate.user);
         self.users.entry(user).or_default().add(figures);
-        let Some(Ok(Inbound::Message(words))) = message.payload().map(decode_inbound) else {
+        let inbound = message
+            .payload()
+            .map(|value| decode_inbound_with(value, schemas));
+        let Some(Ok(Inbound::Message(words))) = inbound else {
             return;
         };
         let audience = words.audience.as_deref().unwrap_or("default").to_owned();

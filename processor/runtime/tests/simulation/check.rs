@@ -80,6 +80,15 @@ impl Simulation {
             )?;
             tally.records += reference.verdicts.len();
             tally.refused += reference.dead_letters.len();
+            let behind_id = self.cluster.messages[&partition]
+                .records
+                .iter()
+                .filter(|record| {
+                    let value = record.value.as_deref().unwrap_or_default();
+                    value.first() == Some(&0)
+                        && !reference.dead_letters.contains_key(&record.offset)
+                });
+            tally.behind_id += behind_id.count();
             self.check_checkpoints(partition)?;
             let owner = &self.processes[self.cluster.owner[&partition]];
             let store = owner

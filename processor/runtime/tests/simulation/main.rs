@@ -44,6 +44,8 @@ struct Tally {
     records: usize,
     duplicates: usize,
     refused: usize,
+    /// Records behind a registry's id that were read.
+    behind_id: usize,
     crashes: usize,
     zombies: usize,
     moves: usize,
@@ -63,6 +65,7 @@ impl Tally {
         self.records += other.records;
         self.duplicates += other.duplicates;
         self.refused += other.refused;
+        self.behind_id += other.behind_id;
         self.crashes += other.crashes;
         self.zombies += other.zombies;
         self.moves += other.moves;
@@ -440,6 +443,10 @@ fn every_schedule_ends_with_the_verdicts_and_the_state_of_a_straight_fold() {
         assert!(
             total.records > 10_000 && total.duplicates > 100 && total.refused > 100,
             "the schedules did nothing: {total:?}"
+        );
+        assert!(
+            total.behind_id > 1_000,
+            "nobody registered a schema: {total:?}"
         );
         assert!(
             total.crashes > 100 && total.zombies > 100 && total.moves > 100,

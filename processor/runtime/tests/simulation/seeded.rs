@@ -7,10 +7,12 @@ use gavel_state::RepositoryBug;
 fn caught(bug: SeededBug) -> Option<(u64, String)> {
     (0..500)
         .find_map(|seed| {
-            Simulation::new(seed, Some(bug))
-                .run()
-                .err()
-                .map(|problem| (seed, problem))
+            let run = || Simulation::new(seed, Some(bug)).run();
+            match std::panic::catch_unwind(run) {
+                Ok(run) => run.err().map(|problem| (seed, problem)),
+                // The assertions of what is simulated are checks like any other.
+                Err(_) => Some((seed, "it panicked, as said above".into())),
+            }
         })
         .inspect(|(seed, problem)| println!("{bug:?}: caught at seed {seed}: {problem}"))
 }

@@ -1,10 +1,12 @@
-//! What producers and operators write: chat with retries and floods, poison, appeals and erasures, real and forged orders.
+//! What producers and operators write: chat with retries and floods, plain and behind a registry's ids, poison, appeals and erasures, real and
+//! forged orders.
 
 use crate::cluster::{Cluster, Rng};
 use gavel_judge::{Digest, Document};
 use gavel_schemas::{
-    ChatMessage, ControlMarker, LogOpened, Order, PolicyActivated, PolicyDocument, UserErased,
-    VerdictOverturned, encode_marker, encode_message, encode_order,
+    ChatMessage, ControlMarker, LogOpened, Order, PolicyActivated, PolicyDocument,
+    SchemaRegistered, UserErased, VerdictOverturned, avsc, encode_marker, encode_message,
+    encode_order,
 };
 use sha2::Digest as _;
 
@@ -47,6 +49,11 @@ const TEXTS: [&str; 6] = [
     "d a r n",
     "nice one",
 ];
+
+/// Ids of a registry that records begin with.
+const IDS: usize = 4;
+/// Bytes in front of a datum that a registry's id takes the place of.
+const SINGLE_OBJECT: usize = 10;
 
 #[derive(Clone)]
 struct Sent {
@@ -116,11 +123,14 @@ impl Workload {
             8 => self.retry(cluster, rng, true),
             9 => self.overturn(cluster, rng),
             10 if rng.once_in(4) => self.erase(cluster, rng),
-            _ => self.say(cluster, rng, partition),
+            11 => self.register(cluster, rng),
+            12 => self.say(cluster, rng, partition, true),
+            _ => self.say(cluster, rng, partition, false),
         }
     }
 
-    fn say(&mut self, cluster: &mut Cluster, rng: &mut Rng, partition: i32) {
+    /// Behind a registry's id, or as a single object.
+    fn say(&mut self, cluster: &mut Cluster, rng: &mut Rng, partition: i32, behind_id: bool) {
         self.ids += 1;
         let user = format!("u{}", rng.below(7));
         let message = ChatMessage {
@@ -136,12 +146,16 @@ impl Workload {
             revises: None,
             reply_to: None,
         };
-        self.send(
-            cluster,
-            partition,
-            format!("c/{user}").into_bytes(),
-            message,
-        );
+        let key = format!("c/{user}").into_bytes();
+        if behind_id {
+            let mut value = Vec::new();
+            encode_message(&message, &mut value);
+            let id = rng.below(IDS) as u32;
+            let value = [&[0], &id.to_be_bytes()[..], &value[SINGLE_OBJECT..]].concat();
+            cluster.append(partition, Some(key), Some(value));
+            return;
+        }
+        self.send(cluster, partition, key, message);
     }
 
     fn retry(&mut self, cluster: &mut Cluster, rng: &mut Rng, changed: bool) {
@@ -209,6 +223,26 @@ impl Workload {
             &Order::UserErased(UserErased {
                 community: "c".into(),
                 user: format!("u{}", rng.below(7)),
+                by: "operator".into(),
+                reason: String::new(),
+                nonce: rng.next().to_le_bytes().repeat(2),
+                issued_at: 0,
+            }),
+        );
+        for partition in cluster.messages.keys() {
+            self.unfinished.push((*partition, marker.clone()));
+        }
+    }
+
+    /// The markers follow one by one, or never. Most ids mean something already; some orders cannot be used.
+    fn register(&mut self, cluster: &mut Cluster, rng: &mut Rng) {
+        let schemas = [avsc::CHAT_MESSAGE, avsc::OLD_CHAT_MESSAGES[1], "\"int\""];
+        let marker = ordered(
+            cluster,
+            &Order::SchemaRegistered(SchemaRegistered {
+                framing: "confluent".into(),
+                id: rng.below(IDS).to_string(),
+                schema: schemas[rng.below(schemas.len())].into(),
                 by: "operator".into(),
                 reason: String::new(),
                 nonce: rng.next().to_le_bytes().repeat(2),

@@ -1,6 +1,6 @@
 //! The steps of a decision, in their order.
 
-use gavel_judge::{Definition, Explanation, ReadText};
+use gavel_judge::{Definition, Explanation, ReadText, WrittenWith};
 use gavel_runtime::replay::{ExplainedRecord, Recorded};
 
 use super::past::{remembered, strikes};
@@ -71,10 +71,18 @@ fn record(explanation: &Explanation) -> Step {
         ("audience", field("audience")),
         ("language", field("language")),
         ("size", Some(format!("{} bytes", record.value_bytes))),
+        ("written with", record.written_with.as_ref().map(written)),
     ]));
     match (&explanation.text, field("text")) {
         (None, Some(text)) => step.with(Block::Words(vec![(text, false)])),
         _ => step,
+    }
+}
+
+fn written(with: &WrittenWith) -> String {
+    match with.order {
+        Some(order) => format!("schema {}, registered by order {order}", with.id),
+        None => format!("schema {}, which was not registered then", with.id),
     }
 }
 

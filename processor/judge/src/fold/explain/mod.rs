@@ -15,11 +15,12 @@ use super::{Contexts, Fold, HaltReason, Patience, Record, Step, scoped};
 use crate::clock::Timestamp;
 use crate::context::{Context, context_expired};
 use crate::control::ControlLog;
-use crate::explanation::{Explanation, JudgingPolicy, RecordKind, Refused, TheRecord};
+use crate::explanation::{Explanation, JudgingPolicy, RecordKind, Refused, TheRecord, WrittenWith};
 use crate::policy::{Document, Policy};
 use crate::state::PartitionState;
 use gavel_schemas::{
-    ChatMessage, Inbound, Order, Refusal, VerdictRecord, decode_inbound, decode_verdict, limits,
+    ChatMessage, Inbound, Order, Refusal, SchemaId, VerdictRecord, decode_inbound_with,
+    decode_verdict, limits,
 };
 use overlay::Overlay;
 use std::sync::Arc;
@@ -92,10 +93,11 @@ impl Fold {
                 Err(Refusal::KeyTooLong)
             }
             None => Err(Refusal::EmptyValue),
-            Some(value) => decode_inbound(value),
+            Some(value) => decode_inbound_with(value, &self.schemas),
         };
         let state = self.state.clone();
         let (policies, shadows) = (self.policies.clone(), self.shadows.clone());
+        let schemas = self.schemas.clone();
         if !matches!(inbound, Ok(Inbound::Marker(_))) {
             // A candidate would judge after the policy in force, in the same memory.
             self.shadows.clear();
@@ -125,6 +127,7 @@ impl Fold {
             }
         });
         (self.state, self.policies, self.shadows) = (state, policies, shadows);
+        self.schemas = schemas;
         explained
     }
 
@@ -262,7 +265,19 @@ fn the_record(taken: &Taken<'_>, partition: i32, kind: RecordKind) -> TheRecord 
             .key
             .map(|key| String::from_utf8_lossy(key).into_owned()),
         value_bytes: record.value.map_or(0, <[u8]>::len),
+        written_with: record.value.and_then(|value| written_with(value, taken)),
         kind,
         message,
     }
+}
+
+/// The registry's id that a value begins with.
+fn written_with(value: &[u8], taken: &Taken<'_>) -> Option<WrittenWith> {
+    let id = SchemaId::of_value(value)?;
+    let registration = taken.control.registrations().of_id(id);
+    let met = registration.filter(|one| taken.state.schemas().contains(&one.order));
+    Some(WrittenWith {
+        id: id.to_string(),
+        order: met.map(|registration| registration.order),
+    })
 }

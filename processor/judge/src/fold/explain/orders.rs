@@ -54,6 +54,18 @@ impl Fold {
                 });
                 (&order.by, &order.reason)
             }
+            Order::SchemaRegistered(order) => {
+                let id = format!("{}:{}", order.framing, order.id);
+                let (before, after) = (taken.state.schemas(), self.state.schemas());
+                changed.push(if before.len() < after.len() {
+                    format!("values that begin with schema id {id} are read from here on")
+                } else if before.contains(&marker.order) {
+                    format!("schema id {id} was known already")
+                } else {
+                    format!("what schema id {id} means is settled by another order, or by none")
+                });
+                (&order.by, &order.reason)
+            }
             Order::HistoryAccepted(order) => (&order.by, &order.reason),
             Order::PolicyDocument(_) | Order::LogOpened(_) => return told,
         };
