@@ -116,6 +116,8 @@ class Cluster:
         self.launch(
             "controllers", self.bench.tool("kubernetes", "kube-controller-manager"), "--kubeconfig", self.config, "--leader-elect=false",
             "--secure-port", "0", "--service-account-private-key-file", self.dir / "pki/accounts.key", "--controllers", "*",
+            # On a busy machine a heartbeat may be late; no check is about lost nodes.
+            "--node-monitor-grace-period", "300s",
             # The autoscaler looks every two seconds, not every fifteen: what it does is the same.
             "--horizontal-pod-autoscaler-sync-period", "2s",
         )  # fmt: skip

@@ -13,7 +13,7 @@ import subprocess
 import threading
 import urllib.request
 
-from infra.cluster import HOST, dies_with_its_parent, free_ports
+from infra.cluster import HOST, dies_with_its_parent, free_ports, ready
 from infra.proof import Failed
 
 LOOK_EVERY = 0.4  # seconds
@@ -120,7 +120,8 @@ class Kubelet:
 
     def show(self, name, pod):
         state = self.is_ready(name)
-        if self.shown.get(name) == (pod["metadata"]["uid"], state):
+        # What stands there, not what was written last: the controllers take a pod's readiness back when its node seems to be gone.
+        if self.shown.get(name) == (pod["metadata"]["uid"], state) and ready(pod) == state:
             return
         word = "True" if state else "False"
         began = pod["metadata"]["creationTimestamp"]

@@ -40,6 +40,7 @@ def autoscaling(bench):
         prometheus = Prometheus(kubelet)
         stack.callback(prometheus.stop)
         here.start_keda()
+        stack.callback(leave_nothing, here)
         here.apply(deployed(bench, brokers, prometheus.address, work / "checkpoints"))
         watch = Watch(here, kubelet)
         stack.callback(watch.stop)
@@ -89,7 +90,6 @@ def autoscaling(bench):
         if not kubelet.farewells:
             raise Failed("no processor left for good")
         steps, starts, ends = watch.steps, kubelet.starts, kubelet.ends
-        here.kubectl("--namespace", "gavel", "delete", "scaledobject/live", "statefulset/live", "--ignore-not-found", "--wait=false")
     passed = "-".join(map(str, steps))
     said = f"replicas {passed}; {starts} processes started, {ends} ended, {kubelet.farewells} of them for good by their own question; "
     said += f"held {HELD:.0f} s without brokers, fell back to {BLIND} without Prometheus; replay verified; "
@@ -148,6 +148,10 @@ def deployed(bench, brokers, prometheus, checkpoints):
             store = next(variable for variable in container["env"] if variable["name"] == "GAVEL_CHECKPOINTS_STORE")
             store["value"] = str(checkpoints)  # there is no bucket here; a directory that all share is the same to a processor
     return made
+
+
+def leave_nothing(here):
+    here.kubectl("--namespace", "gavel", "delete", "scaledobject/live", "statefulset/live", "--ignore-not-found", "--wait=false")
 
 
 def is_blind(here):
