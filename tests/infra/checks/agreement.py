@@ -66,21 +66,25 @@ def deployed(bench, environment, change=unchanged):
     remote = prometheus["prometheusSpec"].get("remoteWrite", [])
     accounts = {("gavel", one["metadata"]["name"]) for one in chart if one["kind"] == "ServiceAccount"}
     accounts |= {("keda", name) for name in OTHERS_ACCOUNTS} | {("karpenter", karpenter["serviceAccount"]["name"])}
-    accounts |= {("external-secrets", secrets["serviceAccount"]["name"])} | ({("observability", prometheus["serviceAccount"]["name"])} if remote else set())
+    accounts |= {("external-secrets", secrets["serviceAccount"]["name"])}
+    if remote:
+        accounts.add(("observability", prometheus["serviceAccount"]["name"]))
     trigger = next(one for one in the(chart, "ScaledObject", "gavel")["spec"]["triggers"] if one["type"] == "kafka")["metadata"]
     drills = [one for one in base if one["metadata"]["name"] == "gavel-fis"]
+    found_by = [term["tags"]["karpenter.sh/discovery"] for key in ("subnet", "securityGroup") for term in nodes[f"{key}SelectorTerms"]]
+    known = [server.split(".")[:2] for server in trigger["bootstrapServers"].split(",")]
     return {
         "environment": values["environment"],
         "regions": {variables["AWS_REGION"], trigger["awsRegion"], the(base, "ClusterSecretStore", "aws")["spec"]["provider"]["aws"]["region"]}
         | {one["sigv4"]["region"] for one in remote},
         "registry and repository": container["image"].split("@")[0],
         "brokers (ARN)": variables["GAVEL_KAFKA_BOOTSTRAP_SERVERS"].removeprefix("msk:").rpartition("/")[0],
-        "brokers that the scaler knows": sorted(server.split(".")[0] + "." + server.split(".")[1] for server in trigger["bootstrapServers"].split(",")),
+        "brokers that the scaler knows": sorted(map(".".join, known)),
         "network of the brokers": values["network"]["kafka"],
         "store of checkpoints": variables["GAVEL_CHECKPOINTS_STORE"],
         "erasure within (ms)": int(variables.get("GAVEL_CHECKPOINTS_ERASE_WITHIN_MS", 0)),
         "role of the nodes": nodes["role"],
-        "where nodes are found": {term["tags"]["karpenter.sh/discovery"] for key in ("subnetSelectorTerms", "securityGroupSelectorTerms") for term in nodes[key]},
+        "where nodes are found": set(found_by),
         "cluster of Karpenter": karpenter["settings"]["clusterName"],
         "queue of Karpenter": karpenter["settings"]["interruptionQueue"],
         "nodes of the controllers": karpenter["nodeSelector"],
@@ -105,18 +109,25 @@ def made(bench, applied):
     )  # fmt: skip
     outputs, name = applied.outputs, applied.environment
     _, _, _, region, account, _ = outputs["kafka"]["arn"].split(":", 5)
-    variables = dict(re.findall(r'^(\w+)\s*=\s*"(.*)"', "".join((bench.root / "infra" / file).read_text() for file in var_files(bench.root, name)), re.M))
+    said = "".join((bench.root / "infra" / file).read_text() for file in var_files(bench.root, name))
+    variables = dict(re.findall(r'^(\w+)\s*=\s*"(.*)"', said, re.M))
     if variables["account_id"] != account or not outputs["checkpoints"]["store"].startswith(f"s3://{bucket['bucket']}/"):
         raise Failed(f"{name}: outputs do not say what there is")
     if group["taint"]:
         raise Failed(f"{name}: the controllers' nodes have taints, and the add-ons' values no tolerations")
     drills = bool(applied.of("aws_fis_experiment_template"))
-    targets = [(template["action"][0]["parameter"], template["target"][0]["parameters"]) for template in applied.of("aws_fis_experiment_template")]
-    named = {(parameter["value"], where["namespace"]) for given, where in targets for parameter in given if parameter["key"] == "kubernetesServiceAccount"}
+    named = {
+        (parameter["value"], template["target"][0]["parameters"]["namespace"])
+        for template in applied.of("aws_fis_experiment_template")
+        for parameter in template["action"][0]["parameter"]
+        if parameter["key"] == "kubernetesServiceAccount"
+    }
     if named != ({("gavel-fis", "gavel")} if drills else set()):
         raise Failed(f"{name}: drills act as {named}")
     kinds = ("ServiceAccount", "Role", "RoleBinding")
-    written = re.search(r'^variable "topics".*?default = (\{.*?\})', (bench.root / "infra/modules/iam/variables.tf").read_text(), re.M | re.S)[1]
+    declared = (bench.root / "infra/modules/iam/variables.tf").read_text()
+    written = re.search(r'^variable "topics".*?default = (\{.*?\})', declared, re.M | re.S)[1]
+    tagged = [subnet["tags"] for subnet in applied.of("aws_subnet")]
     return {
         "environment": name,
         "regions": {region},
@@ -127,7 +138,7 @@ def made(bench, applied):
         "store of checkpoints": outputs["checkpoints"]["store"],
         "erasure within (ms)": outputs["checkpoints"]["erase_within_ms"],
         "role of the nodes": outputs["karpenter"]["node_role"],
-        "where nodes are found": {subnet["tags"]["karpenter.sh/discovery"] for subnet in applied.of("aws_subnet") if "karpenter.sh/discovery" in subnet["tags"]},
+        "where nodes are found": {tags["karpenter.sh/discovery"] for tags in tagged if "karpenter.sh/discovery" in tags},
         "cluster of Karpenter": outputs["cluster"]["name"],
         "queue of Karpenter": queue["name"],
         "nodes of the controllers": group["labels"],
@@ -136,7 +147,7 @@ def made(bench, applied):
             (one["namespace"], one["service_account"]) for one in applied.of("aws_eks_pod_identity_association") if one["namespace"] != "kube-system"
         },
         "topics": dict(re.findall(r'(\w+)\s*=\s*"(.*?)"', written)),
-        "group": {re.search(r'^variable "group".*?default\s*=\s*"(.*?)"', (bench.root / "infra/modules/iam/variables.tf").read_text(), re.M | re.S)[1]},
+        "group": {re.search(r'^variable "group".*?default\s*=\s*"(.*?)"', declared, re.M | re.S)[1]},
         "drills": {(kind, "gavel") for kind in kinds} if drills else set(),
         "group of the drills": {
             group for one in applied.of("aws_eks_access_entry") if one["principal_arn"].endswith("-fis") for group in one["kubernetes_groups"]
@@ -206,10 +217,12 @@ def assumptions(bench, chart, audits, collector, monitoring):
     claim = [f"{template['metadata']['name']}-gavel-11" for template in the(audits, "StatefulSet", "gavel")["spec"].get("volumeClaimTemplates", [])]
     yield "claims", {True}, {bool(re.fullmatch(claims, one)) for one in claim} or {False}
     objects = renders.documents((bench.root / rules.RENDERED).read_text())
-    urls = {rule["annotations"]["runbook_url"].partition("#")[0] for one in objects for group in one["spec"]["groups"] for rule in group["rules"] if "alert" in rule}
+    alerts = [rule for one in objects for group in one["spec"]["groups"] for rule in group["rules"] if "alert" in rule]
+    urls = {alert["annotations"]["runbook_url"].partition("#")[0] for alert in alerts}
     source = next(one for one in renders.applications(bench, "prod-a") if one["metadata"]["name"] == "alerts")["spec"]["sources"][0]["repoURL"]
     yield "where runbooks are read", urls, {f"{source.removesuffix('.git')}/{DOCS}/runbooks.md"}
-    variables = {variable["name"]: variable.get("value") for variable in the(chart, "StatefulSet", "gavel")["spec"]["template"]["spec"]["containers"][0]["env"]}
+    (container,) = the(chart, "StatefulSet", "gavel")["spec"]["template"]["spec"]["containers"]
+    variables = {variable["name"]: variable.get("value") for variable in container["env"]}
     taker = the(collector, "Service", "otel-collector")
     port = next(port["port"] for port in taker["spec"]["ports"] if port["name"] == "otlp-http")
     address = f"http://{taker['metadata']['name']}.{taker['metadata']['namespace']}:{port}"
@@ -243,7 +256,8 @@ def alerts_and_manifests(bench):
     monitoring = addon(bench, "prod-a", "monitoring")
 
     def wrong(*parts):
-        return {what: f"{what}: {sorted(map(str, taken))} is taken for granted, {sorted(map(str, given))} it is" for what, taken, given in assumptions(bench, *parts) if taken != given}
+        asked = [(what, taken, given) for what, taken, given in assumptions(bench, *parts) if taken != given]
+        return {what: f"{what}: {sorted(map(str, taken))} is taken for granted, {sorted(map(str, given))} it is" for what, taken, given in asked}
 
     if found := wrong(chart, audits, collector, monitoring):
         raise Failed("\n".join(found.values()))
