@@ -72,6 +72,8 @@ def deployed(bench, environment, change=unchanged):
     trigger = next(one for one in the(chart, "ScaledObject", "gavel")["spec"]["triggers"] if one["type"] == "kafka")["metadata"]
     drills = [one for one in base if one["metadata"]["name"] == "gavel-fis"]
     found_by = [term["tags"]["karpenter.sh/discovery"] for key in ("subnet", "securityGroup") for term in nodes[f"{key}SelectorTerms"]]
+    for claim in the(chart, "StatefulSet", "gavel")["spec"].get("volumeClaimTemplates", []):
+        the(base, "StorageClass", claim["spec"]["storageClassName"])
     known = [server.split(".")[:2] for server in trigger["bootstrapServers"].split(",")]
     return {
         "environment": values["environment"],
@@ -190,11 +192,18 @@ def infra_and_manifests(bench):
             raise Failed(f"{applied.environment}:\n" + "\n".join(wrong))
         compared += len(here)
     there = next(made(bench, applied) for applied in environments(bench) if applied.environment == "prod-a")
+    try:
+        deployed(bench, "dev", lambda text: text.replace("metadata:\n  name: gp3", "metadata:\n  name: gp2"))
+    except Failed as seen:
+        if "StorageClass gp3" not in str(seen):
+            raise
+    else:
+        raise Failed("a class of volumes that is not there was not seen")
     for what, right, wrong in DISAGREEING:
         seen = differences(deployed(bench, "prod-a", lambda text: text.replace(right, wrong)), there)  # noqa: B023
         if not any(difference.startswith(f"{what}: ") for difference in seen):
             raise Failed(f"`{wrong}` instead of `{right}` was not seen")
-    return f"{compared} facts about {len(environments(bench))} environments, {len(DISAGREEING)} mistakes seen"
+    return f"{compared} facts about {len(environments(bench))} environments, {len(DISAGREEING) + 1} mistakes seen"
 
 
 def assumptions(bench, chart, audits, collector, monitoring):

@@ -82,6 +82,17 @@ def order(project, name):
     return before
 
 
+def judged(bench, binary, environment):
+    """The message's verdict. What is asked for ends at the topic's end, which the verdict may not have reached yet."""
+    words = ("--output", "json", "verdicts", "--from", "beginning", "--user", f"arena/{json.loads(CHAT)['user']}", "--limit", "1")
+    until = time.monotonic() + READY_WITHIN
+    while time.monotonic() < until:
+        if said := bench.run(binary, *words, env=environment, within=60).stdout:
+            return json.loads(said)
+        time.sleep(0.5)
+    raise Failed(f"no verdict within {READY_WITHIN:.0f} s")
+
+
 @check("compose-rehearsal", lane="control-plane")
 def compose_rehearsal(bench):
     project = compose_project(bench, bench.root / "compose.yaml")
@@ -100,9 +111,7 @@ def compose_rehearsal(bench):
                 environment = {**os.environ, "GAVEL_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap}
                 call = [str(stage.binary), "produce", "-"]
                 subprocess.run(call, env=environment, input=CHAT, text=True, check=True, capture_output=True, timeout=60)
-                wanted = json.loads(CHAT)["user"]
-                said = bench.run(stage.binary, "--output", "json", "verdicts", "--from", "beginning", "--user", f"arena/{wanted}", "--limit", "1", env=environment, within=60)
-                (verdict,) = map(json.loads, said.stdout.splitlines())
+                verdict = judged(bench, stage.binary, environment)
             finally:
                 running.terminate()
                 running.wait(90)
