@@ -78,6 +78,8 @@ def made_home(name):
     made = place / ".made"
     if made.exists():
         return place
+    if spec["kind"] == "go" and os.environ.get("GAVEL_INFRA_BUILDS") == "no":
+        raise Missing(f"{name} is not built yet, and this run builds nothing (GAVEL_INFRA_BUILDS=no): run scripts/check-infra by itself")
     cache().mkdir(parents=True, exist_ok=True)
     with open(cache() / f"{name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
