@@ -3,6 +3,7 @@
 //! Invariant, asserted on every acknowledgement and write of the running process: K <= S <= V and C <= V+1. State is
 //! handed to the writer only when V has reached its boundary, so a crash can repeat verdicts but never lose one.
 
+use super::commit::Commits;
 use super::ledger::Ledger;
 use super::phase::HaltReason;
 use crate::restore::Lease;
@@ -75,9 +76,8 @@ pub(super) struct Live {
     /// The consumer has met the end of the log since.
     pub met_end: bool,
     stored: i64,
-    committed: i64,
+    commits: Commits,
     last_epoch: u64,
-    last_commit: u64,
     /// Complete, waiting for V.
     ready: Option<Batch>,
     writing: bool,
@@ -104,9 +104,8 @@ impl Live {
             topic: ready.topic,
             met_end: false,
             stored: ready.stored,
-            committed: 0,
+            commits: Commits::default(),
             last_epoch: now,
-            last_commit: 0,
             ready: None,
             writing: false,
             lease: ready.lease,
@@ -218,7 +217,7 @@ impl Live {
         self.memory.epoch_committed(boundary);
     }
 
-    /// C, if it is time to commit and it moved (`before_ack` is the seeded defect that does not wait).
+    /// C, if it is time to commit it (`before_ack` is the seeded defect that does not wait).
     pub fn commit_due(&mut self, now: u64, every: u64, before_ack: bool) -> Option<i64> {
         let newest = if before_ack {
             self.ledger.passed()
@@ -226,12 +225,7 @@ impl Live {
             self.ledger.acknowledged()
         };
         let next = newest + 1;
-        if next == self.committed || now.saturating_sub(self.last_commit) < every {
-            return None;
-        }
-        self.last_commit = now;
-        self.committed = next;
-        Some(next)
+        self.commits.is_due(next, now, every).then_some(next)
     }
 
     /// Everything judged is acknowledged and stored.
@@ -244,10 +238,10 @@ impl Live {
     /// The offset ladder, on this process's own values.
     pub fn check_ladder(&self) -> Result<(), HaltReason> {
         let (stored, acknowledged) = (self.stored, self.ledger.acknowledged());
-        if stored <= acknowledged && self.committed <= acknowledged + 1 {
+        if stored <= acknowledged && self.commits.sent <= acknowledged + 1 {
             return Ok(());
         }
-        let detail = format!("S={stored} V={acknowledged} C={}", self.committed);
+        let detail = format!("S={stored} V={acknowledged} C={}", self.commits.sent);
         Err(HaltReason::Ladder { detail })
     }
 }

@@ -19,6 +19,7 @@ macro_rules! seeded {
 
 #[cfg(feature = "seeded-bugs")]
 mod bugs;
+mod commit;
 mod effects;
 mod ledger;
 mod live;
