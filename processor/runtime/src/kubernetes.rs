@@ -133,10 +133,11 @@ impl Pod<'_> {
         runtime.map_err(|error| failed(&error))?.block_on(async {
             // An earlier choice of the process stands.
             let _chosen = rustls::crypto::ring::default_provider().install_default();
-            let authority = reqwest::Certificate::from_pem(authority.as_bytes())
+            // More than one while the cluster changes its authority.
+            let authorities = reqwest::Certificate::from_pem_bundle(authority.as_bytes())
                 .map_err(|error| failed(&error))?;
             let client = reqwest::Client::builder()
-                .tls_certs_only([authority])
+                .tls_certs_only(authorities)
                 .no_proxy()
                 .timeout(PATIENCE)
                 .build()
